@@ -1,0 +1,148 @@
+"""The read model: all that REST, web, metrics, gRPC and notifications know of the collector.
+
+`ReadModel` is implemented by the composition root over the live collector and, in tests and benches, over answers of
+the real judge held in memory. What is in memory there is a plain method and returns at once; what asks the database or
+a host is a coroutine. Nothing behind this border may block the event loop.
+
+Shapes: uuids are the full 36 characters, times aware UTC, `*_bytes` and `*_seconds` say so. A `dict` named `answer` is
+the JSON of `interfaces.md` section 3.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from chainwatch_collector.show.answers import Answer
+from chainwatch_collector.show.views import (
+    AgentView,
+    AuditEntry,
+    Change,
+    Check,
+    Event,
+    EventQuery,
+    Explanation,
+    Forecast,
+    Forest,
+    HistoryPoint,
+    MergeView,
+    Mute,
+    MuteRequest,
+    Page,
+    PoolView,
+    Rescan,
+    SrView,
+    Subject,
+    SubjectKind,
+    TaskView,
+    Transition,
+    Why,
+)
+
+
+class UnknownSubjectError(Exception):
+    """Nothing, or more than one thing, goes by that name. `candidates` lists what was near."""
+
+    def __init__(self, text: str, candidates: Sequence[Subject] = ()) -> None:
+        super().__init__(text)
+        self.text = text
+        self.candidates = tuple(candidates)
+
+
+class NotAvailableError(Exception):
+    """The collector cannot answer this now (no database, no such feature configured); `hint` says what to do."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ReadModel(Protocol):
+    """See the module's docstring. Every method may be called from the event loop's thread only."""
+
+    def now(self) -> datetime:
+        """The collector's clock; ages on every surface count from it."""
+        ...
+
+    def ready(self) -> tuple[Check, ...]:
+        """What readiness rests on: database, listeners, pools. Any `error` means not ready."""
+        ...
+
+    def pools(self) -> Sequence[PoolView]: ...
+
+    def answers(self) -> Mapping[str, Answer]:
+        """Pool uuid → the newest answer of the judge. The mapping and the answers are immutable snapshots."""
+        ...
+
+    def agents(self) -> Sequence[AgentView]: ...
+
+    def srs(self) -> Mapping[str, SrView]:
+        """SR uuid → what XenAPI says of it, every pool."""
+        ...
+
+    def merges(self) -> Sequence[MergeView]:
+        """Merges running now and those of the last day, newest first."""
+        ...
+
+    def tasks(self) -> Sequence[TaskView]: ...
+
+    def mutes(self) -> Sequence[Mute]: ...
+
+    def counters(self) -> Mapping[str, float]:
+        """The collector's own counters by full metric name without labels; bounded."""
+        ...
+
+    def find(self, text: str, kinds: Sequence[SubjectKind] = ()) -> Subject:
+        """The one subject that a name, a uuid or a uuid's prefix of 8 or more characters means.
+
+        Raises `UnknownSubjectError` where nothing or more than one fits.
+        """
+        ...
+
+    def why(self, subject: Subject) -> Why: ...
+
+    def forest(self, subject: Subject) -> Forest:
+        """The trees of an SR, or the tree that a VDI is in. Raises `UnknownSubjectError` for another kind."""
+        ...
+
+    def catalogue(self) -> Mapping[str, Explanation]:
+        """Code → its entry, without `matched` and `present`."""
+        ...
+
+    def explain(self, text: str) -> Sequence[Explanation]:
+        """Entries that a code or a pasted message means, best first; empty where nothing fits."""
+        ...
+
+    async def events(self, query: EventQuery) -> Page[Event]: ...
+
+    async def history(self, subject: Subject, since: datetime, until: datetime) -> Sequence[HistoryPoint]: ...
+
+    async def transitions(self, subject: Subject | None, since: datetime, limit: int) -> Sequence[Transition]:
+        """Newest first."""
+        ...
+
+    async def forecasts(self, subject: Subject | None) -> Sequence[Forecast]: ...
+
+    async def mute(self, request: MuteRequest, by: str) -> Mute: ...
+
+    async def unmute(self, mute_id: str, by: str) -> None:
+        """Raises `UnknownSubjectError` where there is no such mute."""
+        ...
+
+    def rescan_prechecks(self, sr: Subject) -> tuple[Check, ...]:
+        """The five questions of interfaces.md section 5; only all `ok` lets a rescan be asked for."""
+        ...
+
+    async def rescan(self, sr: Subject, by: str) -> Rescan:
+        """Ask for a scan; the answer's state is `asked` or `refused`, its outcome follows through `rescans`."""
+        ...
+
+    async def rescans(self, sr: Subject | None, limit: int) -> Sequence[Rescan]: ...
+
+    async def audit(self, since: datetime, limit: int) -> Sequence[AuditEntry]: ...
+
+    async def record_audit(self, entry: AuditEntry) -> None: ...
+
+    def subscribe(self) -> AsyncIterator[Change]:
+        """Changes from now on. A slow reader misses intermediate ones and sees it in `revision`."""
+        ...
