@@ -20,11 +20,15 @@ class Role(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks. `pools` limits what is seen to these pool uuids; None sees every pool."""
+    """Who asks. `pools` limits what is seen to these pool uuids; None sees every pool.
+
+    `csrf` is set for a browser session: a change must then carry it beside the cookie.
+    """
 
     name: str
     role: Role
     pools: frozenset[str] | None = None
+    csrf: str | None = None
 
     def sees(self, pool_uuid: str | None) -> bool:
         """True where this principal may see the pool; what belongs to no pool is for those who see all."""

@@ -16,6 +16,7 @@ from chainwatch_collector.show.answers import Answer
 from chainwatch_collector.show.views import (
     AgentView,
     AuditEntry,
+    ChainNode,
     Change,
     Check,
     Event,
@@ -37,24 +38,6 @@ from chainwatch_collector.show.views import (
     Transition,
     Why,
 )
-
-
-class UnknownSubjectError(Exception):
-    """Nothing, or more than one thing, goes by that name. `candidates` lists what was near."""
-
-    def __init__(self, text: str, candidates: Sequence[Subject] = ()) -> None:
-        super().__init__(text)
-        self.text = text
-        self.candidates = tuple(candidates)
-
-
-class NotAvailableError(Exception):
-    """The collector cannot answer this now (no database, no such feature configured); `hint` says what to do."""
-
-    def __init__(self, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
 
 
 class ReadModel(Protocol):
@@ -105,8 +88,12 @@ class ReadModel(Protocol):
         """The trees of an SR, or the tree that a VDI is in. Raises `UnknownSubjectError` for another kind."""
         ...
 
+    def chain_ends(self, sr_uuid: str) -> Sequence[ChainNode]:
+        """The nodes of an SR that nothing else has as its parent: every chain's end, in any order."""
+        ...
+
     def catalogue(self) -> Mapping[str, Explanation]:
-        """Code → its entry, without `matched` and `present`."""
+        """Code → its entry, without `matched`."""
         ...
 
     def explain(self, text: str) -> Sequence[Explanation]:

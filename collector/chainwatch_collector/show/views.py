@@ -3,10 +3,12 @@
 Shapes: uuids are the full 36 characters, times aware UTC, `*_bytes` and `*_seconds` say so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Literal, TypeVar
+
+from chainwatch_collector.show.answers import Evidence
 
 T = TypeVar("T")
 
@@ -20,7 +22,7 @@ NodeStatus = Literal["inner_pending", "leaf_pending", "kept", "blocked", "garbag
 class Subject:
     """A thing with a page of its own. `pool_uuid` is None for what belongs to no configured pool."""
 
-    kind: SubjectKind
+    kind: str
     uuid: str
     name: str
     pool_uuid: str | None = None
@@ -122,6 +124,7 @@ class ChainNode:
     is_snapshot: bool = False
     hidden: bool = False
     reason: str = ""
+    sr_uuid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,16 +170,6 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """A log line that proves something."""
-
-    source: str
-    offset: int
-    at: datetime | None
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class Why:
     """The troubleshooting page of a subject: `sentence` answers, `checks` show how, `findings` (ids) have the steps."""
 
@@ -192,7 +185,7 @@ class Why:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A catalogue entry. `matched`: what of the pasted text led here; `present`: ids of its open findings."""
+    """A catalogue entry. `matched`: what of the pasted text led here."""
 
     code: str
     title: str
@@ -207,7 +200,6 @@ class Explanation:
     settings: tuple[str, ...] = ()
     see: tuple[str, ...] = ()
     matched: str = ""
-    present: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,3 +368,21 @@ class Change:
     kind: Literal["answer", "agents", "merges", "tasks", "mutes", "rescan", "pools"]
     pool_uuid: str | None
     subjects: tuple[str, ...] = ()
+
+
+class UnknownSubjectError(Exception):
+    """Nothing, or more than one thing, goes by that name. `candidates` lists what was near."""
+
+    def __init__(self, text: str, candidates: Sequence[Subject] = ()) -> None:
+        super().__init__(text)
+        self.text = text
+        self.candidates = tuple(candidates)
+
+
+class NotAvailableError(Exception):
+    """The collector cannot answer this now (no database, no such feature configured); `hint` says what to do."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint

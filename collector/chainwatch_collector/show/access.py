@@ -1,0 +1,77 @@
+"""From a request to the scope it may see: the one dependency that every route but the public ones has."""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final
+
+from fastapi import Depends, FastAPI, Query, Request
+from fastapi.routing import iter_route_contexts
+
+from chainwatch_collector.show.guard import Credentials, Principal, RefusedError, Role, require
+from chainwatch_collector.show.scope import Scope
+from chainwatch_collector.show.settings import ShowSettings
+
+PUBLIC: Final = frozenset({"/healthz", "/readyz", "/login", "/static/{name}"})
+"""Routes that need nobody: they say no more than up or down, or are the same for everybody."""
+
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def credentials_of(request: Request) -> Credentials:
+    """What a request brought. Raises `RefusedError` (401) where the Authorization header is no bearer token."""
+    header = request.headers.get("authorization")
+    bearer = None
+    if header is not None:
+        kind, _, value = header.partition(" ")
+        if kind.lower() != "bearer" or not value.strip():
+            raise RefusedError(401, "the Authorization header is not a bearer token", "send: Bearer TOKEN")
+        bearer = value.strip()
+    return Credentials(bearer, dict(request.cookies), request.client.host if request.client else None)
+
+
+async def principal_of(request: Request) -> Principal:
+    """Who asks. Raises `RefusedError`."""
+    principal: Principal = await request.app.state.guard.identify(credentials_of(request))
+    if principal.csrf is not None and request.method not in SAFE_METHODS:
+        await _check_csrf(request, principal.csrf)
+    return principal
+
+
+async def _check_csrf(request: Request, expected: str) -> None:
+    """A cookie is sent by the browser unasked: a change must also carry the token that only our pages know."""
+    given = request.headers.get("x-csrf-token", "")
+    if not given and request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        given = str((await request.form()).get("csrf_token", ""))
+    if not hmac.compare_digest(given.encode(), expected.encode()):
+        raise RefusedError(403, "this form is not from our pages, or is too old", "reload the page and try again")
+
+
+def need(role: Role) -> Callable[..., Awaitable[Scope]]:
+    """A dependency that yields the scope of a principal of at least this role. Raises `RefusedError`."""
+
+    async def scope(
+        request: Request, pool: Annotated[str | None, Query(description="narrow to this pool: name or uuid")] = None
+    ) -> Scope:
+        principal = require(await principal_of(request), role)
+        whole = Scope(request.app.state.model, principal)
+        return whole if pool is None else Scope(whole.model, principal, whole.find(pool, ("pool",)).uuid)
+
+    scope.required_role = role  # type: ignore[attr-defined]  # a test reads it off every route
+    return scope
+
+
+def routes_of(app: FastAPI) -> list[tuple[str, str]]:
+    """(method, path) of every route, so that a test can ask each of them as nobody."""
+    contexts = iter_route_contexts(app.routes)
+    return sorted((method, str(context.path)) for context in contexts for method in context.methods or ("GET",))
+
+
+def settings_of(request: Request) -> ShowSettings:
+    settings: ShowSettings = request.app.state.settings
+    return settings
+
+
+Viewer = Annotated[Scope, Depends(need(Role.VIEWER))]
+Operator = Annotated[Scope, Depends(need(Role.OPERATOR))]
+Admin = Annotated[Scope, Depends(need(Role.ADMIN))]
+Settings = Annotated[ShowSettings, Depends(settings_of)]

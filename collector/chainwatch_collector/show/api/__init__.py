@@ -1,0 +1,1 @@
+"""REST `/api/v1`: one router per subject, all over the same bodies."""

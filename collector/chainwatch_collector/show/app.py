@@ -1,0 +1,60 @@
+"""The HTTP application: REST, pages, metrics, health, over one read model behind one guard."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, FastAPI
+from starlette.responses import JSONResponse
+
+from chainwatch_collector.show import errors
+from chainwatch_collector.show.access import Viewer
+from chainwatch_collector.show.api import actions, findings, overview, srs, stream, subjects
+from chainwatch_collector.show.api.params import ERRORS
+from chainwatch_collector.show.guard import Guard
+from chainwatch_collector.show.model import ReadModel
+from chainwatch_collector.show.settings import ShowSettings
+
+API_PREFIX = "/api/v1"
+DESCRIPTION = """The collector's answers. Fields and codes are only ever added within v1; a list is `{items, next}` and
+`next` is the opaque cursor of the page behind it; every error is `{error: {status, code, message, hint, field}}`;
+times are UTC with Z. Ignore fields that you do not know."""
+
+
+def build_app(model: ReadModel, guard: Guard, settings: ShowSettings) -> FastAPI:
+    """Everything that is served over HTTP. Call `app.state.streams.close()` when the server is told to stop."""
+    app = FastAPI(
+        title="chainwatch",
+        version=settings.version,
+        description=DESCRIPTION,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    app.state.model, app.state.guard, app.state.settings = model, guard, settings
+    app.state.streams = stream.Streams()
+    errors.install(app)
+    for module in (overview, srs, subjects, findings, actions, stream):
+        app.include_router(module.router, prefix=API_PREFIX)
+    app.include_router(_schema_route(app), prefix=API_PREFIX)
+    return app
+
+
+def _schema_route(app: FastAPI) -> APIRouter:
+    """The OpenAPI document behind the guard, like everything else."""
+    router = APIRouter(tags=["meta"], responses=ERRORS)
+
+    @router.get("/openapi.json", response_class=JSONResponse)
+    async def get_openapi(_: Viewer) -> JSONResponse:
+        """This API, described."""
+        return JSONResponse(app.openapi())
+
+    return router
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.streams.close()
+    await asyncio.sleep(0)

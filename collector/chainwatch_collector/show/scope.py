@@ -1,0 +1,79 @@
+"""The read model as one principal may see it: every surface asks through here, so a pool limit cannot be forgotten."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from chainwatch_collector.show.answers import Answer, Finding
+from chainwatch_collector.show.guard import Principal
+from chainwatch_collector.show.model import ReadModel
+from chainwatch_collector.show.views import (
+    AgentView,
+    MergeView,
+    Mute,
+    PoolView,
+    SrView,
+    Subject,
+    SubjectKind,
+    TaskView,
+    UnknownSubjectError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """`pool` narrows further, to the one pool that a request names."""
+
+    model: ReadModel
+    principal: Principal
+    pool: str | None = None
+
+    def sees(self, pool_uuid: str | None) -> bool:
+        return self.principal.sees(pool_uuid) and self.pool in (None, pool_uuid)
+
+    def pools(self) -> list[PoolView]:
+        return [pool for pool in self.model.pools() if self.sees(pool.uuid)]
+
+    def pool_names(self) -> dict[str, str]:
+        return {pool.uuid: pool.name for pool in self.model.pools()}
+
+    def answers(self) -> dict[str, Answer]:
+        return {uuid: answer for uuid, answer in self.model.answers().items() if self.sees(uuid)}
+
+    def findings(self) -> Iterator[tuple[str, Finding]]:
+        """(pool uuid, finding) of every answer in sight."""
+        for uuid, answer in self.answers().items():
+            for finding in answer.findings:
+                yield uuid, finding
+
+    def srs(self) -> Mapping[str, SrView]:
+        return {uuid: sr for uuid, sr in self.model.srs().items() if self.sees(sr.pool_uuid)}
+
+    def agents(self) -> list[AgentView]:
+        return [agent for agent in self.model.agents() if self.sees(agent.pool_uuid)]
+
+    def merges(self) -> list[MergeView]:
+        return [merge for merge in self.model.merges() if self.sees(merge.pool_uuid)]
+
+    def tasks(self) -> list[TaskView]:
+        return [task for task in self.model.tasks() if self.sees(task.pool_uuid)]
+
+    def mutes(self) -> list[Mute]:
+        now = self.model.now()
+        return [mute for mute in self.model.mutes() if mute.until > now and self._sees_mute(mute)]
+
+    def _sees_mute(self, mute: Mute) -> bool:
+        # A mute without a pool silences everywhere; whoever sees any pool must see that it is silenced.
+        return mute.pool_uuid is None or self.sees(mute.pool_uuid)
+
+    def find(self, text: str, kinds: tuple[SubjectKind, ...] = ()) -> Subject:
+        """As `ReadModel.find`; what is out of sight does not exist. Raises `UnknownSubjectError`."""
+        try:
+            subject = self.model.find(text, kinds)
+        except UnknownSubjectError as error:
+            candidates = [one for one in error.candidates if self.sees(one.pool_uuid)]
+            if len(error.candidates) > 1 and len(candidates) == 1:
+                return candidates[0]
+            raise UnknownSubjectError(text, candidates) from None
+        if not self.sees(subject.pool_uuid):
+            raise UnknownSubjectError(text)
+        return subject
