@@ -39,6 +39,7 @@ from chainwatch_collector.read.words import (
     MergeOutcome,
     RunKey,
     RunOutcome,
+    Step,
     Switch,
     TreeNode,
 )
@@ -85,6 +86,7 @@ __all__ = [
     "SpaceShort",
     "SrUpdateWaited",
     "StaleFlagSeen",
+    "Step",
     "StorageSlow",
     "Switch",
     "SystemLogged",
@@ -114,27 +116,15 @@ class GcStarted(Fact):
 
     pid: int
     op: str = "gc"
+    # False: the first line read of it is not its first line.
+    start_seen: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GcStepped(Fact):
     """The run entered a state: what the state machine of a run may stay in, and for how long, is the judge's."""
 
-    step: Literal[
-        "waiting_for_xapi",
-        "waiting_for_lock",
-        "quiet",
-        "scanning",
-        "deleting",
-        "preparing",
-        "copying",
-        "relinking",
-        "pausing",
-        "updating",
-        "undoing",
-        "finishing",
-        "between",
-    ]
+    step: Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +141,8 @@ class GcEnded(Fact):
     outcome: RunOutcome
     reason: CrashReason | None = None
     error: str = ""
+    # The line that shows the reason, or the last line of a run that vanished.
+    proof: LineRef | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +218,8 @@ class VdisForgotten(Fact):
 
     vdis: tuple[str, ...]
     added: bool = False
+    # False: a scan found them missing (D2), their records go next (D5).
+    dropped: bool = True
 
 
 # --- merges ---------------------------------------------------------------------------------------------------
@@ -278,6 +272,9 @@ class MergeEnded(Fact):
     cause: Cause | None
     detail: str = ""
     vdis: tuple[str, ...] = ()
+    # The line that shows the cause, where that is another than `ref`.
+    proof: LineRef | None = None
+    iterations: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,8 +282,9 @@ class SpaceRefused(Fact):
     """SM refused a merge for lack of space (C3, L3), or said so for the SR (C47: `vdi` None)."""
 
     vdi: str | None
+    parent: str = ""
     kind: MergeKind | None
-    free_bytes: int | None
+    free_bytes: int | None = None
     offline_possible: bool = False
 
 

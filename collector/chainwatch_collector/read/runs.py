@@ -53,6 +53,8 @@ class Merge:
     proof: LineRef | None = None
     detail: str = ""
     copied: bool = False
+    # Refused beforehand for lack of space: listed, never started.
+    refused: bool = False
 
     def to_json(self) -> MergeJson:
         """The interface's shape."""

@@ -40,6 +40,21 @@ CrashReason = Literal[
     "corrupt",
     "unknown",
 ]
+Step = Literal[
+    "waiting_for_xapi",
+    "waiting_for_lock",
+    "quiet",
+    "scanning",
+    "deleting",
+    "preparing",
+    "copying",
+    "relinking",
+    "pausing",
+    "updating",
+    "undoing",
+    "finishing",
+    "between",
+]
 Switch = Literal["gc", "coalesce", "leaf-coalesce"]
 
 

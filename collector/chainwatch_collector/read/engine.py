@@ -1,0 +1,115 @@
+"""The state of reading one host, and what every handler needs of it: the line at hand, pids, runs, names, facts."""
+
+from __future__ import annotations
+
+from datetime import datetime, tzinfo
+
+from chainwatch_collector.read.blocks import Block, Key
+from chainwatch_collector.read.clock import Clock
+from chainwatch_collector.read.open_runs import OpenRun, Process
+from chainwatch_collector.read.record import Record
+from chainwatch_collector.read.registry import Registry
+from chainwatch_collector.read.words import Fact, Line, LineRef, RunKey
+
+_TEXT_LIMIT = 600
+_MAX_PROCESSES = 4096
+_MAX_NAMES = 50_000
+
+
+class Engine:
+    """Mutable, one per host, fed in order. Handlers change it through these methods only."""
+
+    def __init__(self, host: str, zone: tzinfo) -> None:
+        self.host = host
+        self.zone = zone
+        self.clocks: dict[str, Clock] = {}
+        self.blocks: dict[Key, Block] = {}
+        self.processes: dict[int, Process] = {}
+        self.registry = Registry()
+        self.names: dict[str, dict[str, str | None]] = {}
+        self.paused_at: dict[str, datetime] = {}
+        self.killed_images: set[str] = set()
+        self.facts: list[Fact] = []
+        self.line = Line("", 0, 0, b"")
+        self.record = Record("", "", "", None, "", "", "")
+        self.at: datetime | None = None
+        self.uncertain = True
+
+    def turn_to(self, line: Line, record: Record, family: str) -> None:
+        """Make this the line at hand; times are resolved in order, per log."""
+        clock = self.clocks.get(family)
+        if clock is None:
+            clock = self.clocks[family] = Clock(self.zone)
+        self.line, self.record = line, record
+        self.at, self.uncertain = clock.resolve(record.time, line.read_at, line.mtime)
+
+    def ref(self) -> LineRef:
+        """The line at hand, as proof."""
+        line = self.line
+        text = self.record.text
+        if len(text) > _TEXT_LIMIT:
+            text = text[:_TEXT_LIMIT] + "…"
+        return LineRef(self.host, line.log, line.ordinal, line.offset, self.at, text, self.uncertain)
+
+    def key(self) -> RunKey:
+        """The run that begins with the line at hand."""
+        return RunKey(self.host, self.line.ordinal, self.line.offset)
+
+    def emit(self, fact: Fact) -> None:
+        """Hand a fact out."""
+        self.facts.append(fact)
+
+    def process(self, pid: int | None) -> Process:
+        """What is known of a pid; the least recently met are forgotten."""
+        number = -1 if pid is None else pid
+        process = self.processes.pop(number, None) or Process(number)
+        self.processes[number] = process
+        if len(self.processes) > _MAX_PROCESSES:
+            del self.processes[next(iter(self.processes))]
+        return process
+
+    def run_of(self, pid: int | None) -> OpenRun | None:
+        """The run whose worker or child this pid is, also one that has just ended."""
+        if pid is None:
+            return None
+        return self.registry.by_worker.get(pid) or self.registry.by_child.get(pid)
+
+    def worker(self) -> OpenRun | None:
+        """The run that the line at hand is of, by its worker; None when it has ended."""
+        state = self.registry.by_worker.get(self.record.pid if self.record.pid is not None else -1)
+        return None if state is None or state.ended else state
+
+    def touch(self, state: OpenRun) -> None:
+        """The run has shown a line; remember it as its last."""
+        state.lines += 1
+        state.run.lost = False
+        state.run.last = self.ref()
+
+    # --- names ------------------------------------------------------------------------------------------------
+
+    def learn(self, sr: str | None, uuid: str) -> None:
+        """A full uuid was printed for this SR."""
+        if sr is None:
+            return
+        known = self.names.setdefault(sr, {})
+        prefix = uuid[:8]
+        if known.setdefault(prefix, uuid) != uuid:
+            known[prefix] = None
+        if len(known) > _MAX_NAMES:
+            known.clear()
+
+    def full(self, sr: str | None, prefix: str) -> str:
+        """The full uuid of a printed prefix where this SR's log has shown exactly one; else the prefix."""
+        if sr is None:
+            return prefix
+        return self.names.get(sr, {}).get(prefix) or prefix
+
+
+def sr_of(state: OpenRun | None) -> str | None:
+    """The SR as far as the log names it."""
+    return (state.run.sr or state.run.sr_prefix) if state else None
+
+
+def key_of(state: OpenRun | None) -> RunKey | None:
+    """The run's key, None outside a run."""
+    return state.run.key if state else None
