@@ -1,0 +1,181 @@
+"""The one thread that writes. Units of work are gathered into one transaction, the more urgent first.
+
+A unit is a function of a connection. It may be run twice (when a batch is rolled back its units are run again one by
+one, so that one that fails takes no other with it), so it MUST have no effect outside the database; what has to follow
+a commit goes into the future's callbacks.
+"""
+
+import enum
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+
+LOG = logging.getLogger(__name__)
+T = TypeVar("T")
+MAX_UNITS_PER_COMMIT = 512
+MAX_WEIGHT_PER_COMMIT = 8 * 1024 * 1024
+
+
+class Priority(enum.IntEnum):
+    """Lower first. A stream's evidence never waits for housekeeping."""
+
+    EVIDENCE = 0
+    PROJECTION = 1
+    HOUSEKEEPING = 2
+
+
+class WriterClosedError(Exception):
+    """The writer was stopped; nothing of the unit was written."""
+
+
+class WriterBusyError(Exception):
+    """The queue of that priority is full. Try again later; nothing was written."""
+
+
+@dataclass
+class _Unit(Generic[T]):
+    work: Callable[[Connection], T]
+    weight: int
+    future: "Future[T]" = field(default_factory=Future)
+
+
+@dataclass
+class WriterCounters:
+    """Totals since start."""
+
+    commits: int = 0
+    units: int = 0
+    rollbacks: int = 0
+    commit_seconds: float = 0.0
+
+
+class Writer:
+    """Owns one connection of `engine` and one thread. `max_weight` bounds what waits, per priority, in bytes.
+
+    `retry_seconds`: for how long a lost database is asked again before the waiting units fail.
+    """
+
+    def __init__(self, engine: Engine, max_weight: int = 64 * 1024 * 1024, retry_seconds: float = 10.0) -> None:
+        self._engine = engine
+        self._max_weight = max_weight
+        self._retry_seconds = retry_seconds
+        self._queues: dict[Priority, deque[_Unit[Any]]] = {p: deque() for p in Priority}
+        self._weights = dict.fromkeys(Priority, 0)
+        self._condition = threading.Condition()
+        self._closing = False
+        self.counters = WriterCounters()
+        self._thread = threading.Thread(target=self._run, name="keep-writer", daemon=True)
+        self._thread.start()
+
+    def submit(
+        self, work: Callable[[Connection], T], *, priority: Priority = Priority.PROJECTION, weight: int = 1024
+    ) -> "Future[T]":
+        """Queue a unit. The future's result is there after the commit that holds it is durable.
+
+        Raises `WriterClosedError`, and `WriterBusyError` where the queue is full.
+        """
+        unit: _Unit[T] = _Unit(work, weight)
+        with self._condition:
+            if self._closing:
+                raise WriterClosedError("the collector is shutting down")
+            if self._weights[priority] and self._weights[priority] + weight > self._max_weight:
+                raise WriterBusyError(f"the database falls behind: {self._weights[priority]} bytes wait to be written")
+            self._queues[priority].append(unit)
+            self._weights[priority] += weight
+            self._condition.notify()
+        return unit.future
+
+    def write(
+        self, work: Callable[[Connection], T], *, priority: Priority = Priority.PROJECTION, weight: int = 1024
+    ) -> T:
+        """`submit` and wait; not from the event loop's thread."""
+        return self.submit(work, priority=priority, weight=weight).result()
+
+    def close(self) -> None:
+        """Commit what waits, then end the thread. Safe to call twice."""
+        with self._condition:
+            self._closing = True
+            self._condition.notify()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._condition:
+                while not any(self._queues.values()) and not self._closing:
+                    self._condition.wait()
+                batch = self._take()
+            if not batch:
+                return
+            self._commit(batch)
+
+    def _take(self) -> list[_Unit[Any]]:
+        batch: list[_Unit[Any]] = []
+        weight = 0
+        for priority, queue in self._queues.items():
+            while queue and len(batch) < MAX_UNITS_PER_COMMIT and weight < MAX_WEIGHT_PER_COMMIT:
+                unit = queue.popleft()
+                self._weights[priority] -= unit.weight
+                weight += unit.weight
+                if unit.future.set_running_or_notify_cancel():
+                    batch.append(unit)
+        return batch
+
+    def _commit(self, batch: list[_Unit[Any]]) -> None:
+        started = time.monotonic()
+        deadline = started + self._retry_seconds
+        asked_again = False
+        while True:
+            try:
+                results = self._transaction(batch)
+            except OperationalError as error:
+                # The database is away or locked by a stranger: nothing was written, so asking again is safe.
+                self.counters.rollbacks += 1
+                if time.monotonic() < deadline and not self._closing:
+                    time.sleep(0.2)
+                    continue
+                self._fail(batch, error)
+                return
+            except IntegrityError as error:
+                # Another collector made the same row first: the second look finds it.
+                self.counters.rollbacks += 1
+                if len(batch) == 1 and not asked_again:
+                    asked_again = True
+                    continue
+                self._one_by_one(batch, error)
+                return
+            except Exception as error:  # noqa: BLE001 - whatever a unit raises belongs to that unit's future
+                self.counters.rollbacks += 1
+                self._one_by_one(batch, error)
+                return
+            break
+        self.counters.commits += 1
+        self.counters.units += len(batch)
+        self.counters.commit_seconds += time.monotonic() - started
+        for unit, result in zip(batch, results, strict=True):
+            unit.future.set_result(result)
+
+    def _transaction(self, batch: list[_Unit[Any]]) -> list[Any]:
+        with self._engine.begin() as connection:
+            return [unit.work(connection) for unit in batch]
+
+    def _one_by_one(self, batch: list[_Unit[Any]], error: Exception) -> None:
+        if len(batch) == 1:
+            self._fail(batch, error)
+            return
+        for unit in batch:
+            self._commit([unit])
+
+    def _fail(self, batch: list[_Unit[Any]], error: Exception) -> None:
+        if isinstance(error, DBAPIError):
+            LOG.error("the database refused a write: %s", str(error.orig).strip().split("\n", 1)[0])
+        for unit in batch:
+            unit.future.set_exception(error)
