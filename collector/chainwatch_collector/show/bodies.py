@@ -134,6 +134,25 @@ class HealthBody:
 
 
 @dataclass(frozen=True, slots=True)
+class StatusBody:
+    """One screen: what `chainwatch status` and the overview page show. `agents`: only those to look after."""
+
+    status: Status
+    exit_code: int
+    sentence: str
+    as_of: datetime
+    counts: Counts
+    pools: tuple[PoolBody, ...]
+    srs: tuple[SrBody, ...]
+    srs_total: int
+    merges: tuple[MergeView, ...]
+    agents: tuple[AgentView, ...]
+    agents_reporting: int
+    agents_total: int
+    mutes: tuple[Mute, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PoolList:
     items: tuple[PoolBody, ...]
     next: str | None = None
@@ -170,6 +189,7 @@ class TransitionList:
 @dataclass(frozen=True, slots=True)
 class AgentList:
     items: tuple[AgentView, ...]
+    as_of: datetime
     next: str | None = None
 
 
@@ -182,12 +202,14 @@ class EventList:
 @dataclass(frozen=True, slots=True)
 class MergeList:
     items: tuple[MergeView, ...]
+    as_of: datetime
     next: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TaskList:
     items: tuple[TaskView, ...]
+    as_of: datetime
     next: str | None = None
 
 

@@ -11,12 +11,14 @@ from chainwatch_collector.show.bodies import (
     PoolBody,
     SrBody,
     Status,
+    StatusBody,
 )
 from chainwatch_collector.show.scope import Scope
-from chainwatch_collector.show.views import Mute, PoolView, SrView
+from chainwatch_collector.show.views import AgentView, Mute, PoolView, SrView
 from chainwatch_collector.words import EXIT_CODES, RANK, STATE_STATUS, plural
 
 _UNSEEN = frozenset({"unknown"})
+AGENT_RANK = {"silent": 0, "missing": 1, "behind": 2, "unassigned": 3, "revoked": 4, "reporting": 5}
 
 
 def muted_by(finding: Finding, pool_uuid: str, mutes: Sequence[Mute]) -> Mute | None:
@@ -180,7 +182,10 @@ def counts(rows: Sequence[SrBody], bodies: Sequence[FindingBody]) -> Counts:
 def health(scope: Scope) -> HealthBody:
     """The whole, as `chainwatch health` and the overview say it."""
     bodies = findings(scope)
-    rows = srs(scope, bodies)
+    return _health(scope, bodies, srs(scope, bodies))
+
+
+def _health(scope: Scope, bodies: Sequence[FindingBody], rows: Sequence[SrBody]) -> HealthBody:
     pools = pool_bodies(scope, rows, bodies)
     tally = counts(rows, bodies)
     status: Status = worst_status(pool.status for pool in pools) if pools else "unknown"
@@ -197,6 +202,33 @@ def health(scope: Scope) -> HealthBody:
         findings=tuple(bodies),
         mutes=tuple(scope.mutes()),
     )
+
+
+def status_screen(scope: Scope, limit: int) -> StatusBody:
+    """The whole at a glance; at most `limit` SRs, worst first."""
+    bodies = findings(scope)
+    rows = srs(scope, bodies)
+    whole = _health(scope, bodies, rows)
+    return StatusBody(
+        status=whole.status,
+        exit_code=whole.exit_code,
+        sentence=whole.sentence,
+        as_of=whole.as_of,
+        counts=whole.counts,
+        pools=whole.pools,
+        srs=tuple(rows[:limit]),
+        srs_total=len(rows),
+        merges=tuple(merge for merge in scope.merges() if merge.ended_at is None),
+        agents=tuple(sorted((one for one in scope.agents() if one.state != "reporting"), key=agent_key)[:50]),
+        agents_reporting=whole.agents_reporting,
+        agents_total=whole.agents_total,
+        mutes=whole.mutes,
+    )
+
+
+def agent_key(agent: AgentView) -> tuple[int | str, ...]:
+    """The ones to look after first."""
+    return (AGENT_RANK[agent.state], agent.pool_name.lower(), agent.host_name.lower(), agent.host_uuid)
 
 
 def sentence(status: Status, tally: Counts, pools: Sequence[PoolView], srs_seen: int) -> str:

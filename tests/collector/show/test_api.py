@@ -6,23 +6,11 @@ from collections.abc import Iterator
 import pytest
 from chainwatch_collector.show.access import PUBLIC, routes_of
 from chainwatch_collector.show.app import build_app
-from chainwatch_collector.show.guard import Credentials, Principal, RefusedError, Role
 from chainwatch_collector.show.settings import ShowSettings
 from collector.show.estate import DR, NFS, PROD, estate, healthy, vdi
 from collector.show.memory import MemoryModel
+from collector.show.serving import NamedGuard
 from fastapi.testclient import TestClient
-
-ROLES = {"view": Role.VIEWER, "operate": Role.OPERATOR, "admin": Role.ADMIN}
-
-
-class NamedGuard:
-    """The token is the role's name; `view@UUID` is limited to that pool."""
-
-    async def identify(self, credentials: Credentials) -> Principal:
-        name, _, pool = (credentials.bearer or "").partition("@")
-        if name not in ROLES:
-            raise RefusedError(401, "a token is needed", "chainwatch login")
-        return Principal(name, ROLES[name], frozenset({pool}) if pool else None)
 
 
 def client_of(model: MemoryModel, token: str | None = "admin", rescan: bool = True) -> TestClient:

@@ -7,20 +7,24 @@ from fastapi import APIRouter, Query
 from chainwatch_collector.show import compose
 from chainwatch_collector.show.access import Viewer
 from chainwatch_collector.show.api.params import ERRORS, After, Limit, Named
-from chainwatch_collector.show.bodies import AgentList, HealthBody, PoolList
+from chainwatch_collector.show.bodies import AgentList, HealthBody, PoolList, StatusBody
 from chainwatch_collector.show.jsonable import Json
 from chainwatch_collector.show.paging import page
 from chainwatch_collector.show.views import AgentState, AgentView, UnknownSubjectError
 
 router = APIRouter(tags=["overview"], responses=ERRORS)
 
-AGENT_RANK = {"silent": 0, "missing": 1, "behind": 2, "unassigned": 3, "revoked": 4, "reporting": 5}
-
 
 @router.get("/health", response_model=HealthBody)
 async def get_health(scope: Viewer) -> Json:
     """The worst of everything in sight, the findings behind it, and the exit code of `chainwatch health`."""
     return Json(compose.health(scope))
+
+
+@router.get("/status", response_model=StatusBody)
+async def get_status(scope: Viewer, limit: Limit = 20) -> Json:
+    """One screen: pools, the worst SRs, running merges, agents to look after, mutes."""
+    return Json(compose.status_screen(scope, limit))
 
 
 @router.get("/pools", response_model=PoolList)
@@ -39,7 +43,8 @@ async def list_agents(
 ) -> Json:
     """Every dom0, with an agent or without; the ones to look after first."""
     chosen = [agent for agent in scope.agents() if state in (None, agent.state)]
-    return Json(page(chosen, agent_key, limit, after))
+    found = page(chosen, compose.agent_key, limit, after)
+    return Json(AgentList(found.items, scope.model.now(), found.next))
 
 
 @router.get("/agent/{host}", response_model=AgentView)
@@ -58,7 +63,3 @@ def agent_of(scope: Viewer, host: str) -> AgentView:
         if agent.host_uuid == uuid:
             return agent
     raise UnknownSubjectError(host)
-
-
-def agent_key(agent: AgentView) -> tuple[int | str, ...]:
-    return (AGENT_RANK[agent.state], agent.pool_name.lower(), agent.host_name.lower(), agent.host_uuid)

@@ -64,7 +64,8 @@ async def list_merges(
     """Merges running now, and those of the last day."""
     only = scope.find(sr, ("sr",)).uuid if sr else None
     chosen = [one for one in scope.merges() if only in (None, one.sr_uuid) and (not running or one.ended_at is None)]
-    return Json(page(chosen, detail.merge_key, limit, after))
+    found = page(chosen, detail.merge_key, limit, after)
+    return Json(MergeList(found.items, scope.model.now(), found.next))
 
 
 @router.get("/history/{subject}", response_model=HistoryBody)

@@ -65,7 +65,8 @@ async def list_tasks(
 ) -> Json:
     """XenAPI tasks of all pools and whether they move; the ones that do not first."""
     chosen = [task for task in scope.tasks() if moving in (None, task.moving)]
-    return Json(page(chosen, task_key, limit, after))
+    found = page(chosen, task_key, limit, after)
+    return Json(TaskList(found.items, scope.model.now(), found.next))
 
 
 def task_key(task: TaskView) -> tuple[int | float | str, ...]:

@@ -1,0 +1,59 @@
+"""`chainwatch events`: the evidence."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from chainwatch_collector.cli.client import Client, connect
+from chainwatch_collector.cli.columns import EVENTS
+from chainwatch_collector.cli.output import emit, limit_option, output_option, pool_option, print_more, print_table, say
+
+
+@click.command()
+@output_option
+@pool_option
+@limit_option(50)
+@click.option("--sr", metavar="SR")
+@click.option("--vdi", metavar="VDI")
+@click.option("--host", metavar="HOST")
+@click.option("--kind", metavar="KIND", help="a fact such as CoalesceFailed, or unknown")
+@click.option("--grep", metavar="TEXT", help="a text in the line, any case")
+@click.option("--since", metavar="TIME", help="2h, 3d, or an ISO time")
+@click.option("--until", metavar="TIME")
+@click.option("-f", "--follow", is_flag=True, help="go on printing new ones until Ctrl-C")
+def command(output: str, follow: bool, **query: Any) -> int:
+    """Log lines and what they mean, newest last.
+
+    \b
+    Examples:
+      chainwatch events --sr nfs-prod-1 --since 2h
+      chainwatch events --kind unknown
+      chainwatch events --grep 'No space' -f
+    """
+    with connect() as client:
+        body = client.get("/events", query)
+        rows = list(reversed(body["items"]))
+        emit(body, output, lambda: _print(body, rows), EVENTS, rows)
+        if follow:
+            _follow(client, query, {row["id"] for row in rows})
+    return 0
+
+
+def _print(body: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> None:
+    print_table(EVENTS, rows, "no such event")
+    print_more(body)
+
+
+def _follow(client: Client, query: Mapping[str, Any], seen: set[str]) -> None:
+    """Every change that the collector announces is followed by one query; what was printed is not printed again."""
+    try:
+        for _ in client.changes():
+            body = client.get("/events", {**query, "limit": 200})
+            fresh = [row for row in reversed(body["items"]) if row["id"] not in seen]
+            for row in fresh:
+                at = (row["at"] or "?")[:19].replace("T", " ")
+                say(f"{at} {row['host_name']} {row['kind']}: {row['text']}")
+            seen = {row["id"] for row in body["items"]}
+    except KeyboardInterrupt:
+        return

@@ -1,0 +1,55 @@
+"""`chainwatch verdict`: may this VM be snapshot or backed up now."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+from chainwatch_collector.cli.client import connect
+from chainwatch_collector.cli.columns import VERDICTS
+from chainwatch_collector.cli.output import emit, limit_option, output_option, pool_option, print_more, print_table, say
+from chainwatch_collector.words import size
+
+EXITS: Final = {"refused": 2, "unknown": 3, "at_risk": 1, "ok": 0}
+ORDER: Final = ("refused", "unknown", "at_risk", "ok")
+
+
+@click.command()
+@click.argument("vm", required=False)
+@output_option
+@pool_option
+@limit_option(200)
+@click.option("--for", "purpose", type=click.Choice(["snapshot", "backup"]), help="judge by this one alone")
+def command(vm: str | None, output: str, pool: str | None, limit: int, purpose: str | None) -> int:
+    """May VM be snapshot and backed up now; without VM, all of them. Exit: 0 ok, 1 at risk, 2 refused, 3 unknown.
+
+    \b
+    Examples:
+      chainwatch verdict vm-db-1 --for backup
+      chainwatch verdict -o tsv
+    """
+    with connect() as client:
+        body = client.get("/verdict", {"vm": vm, "pool": pool, "limit": limit})
+    items = body["items"]
+    emit(body, output, lambda: _print(body, vm), VERDICTS, items)
+    asked = (purpose,) if purpose else ("snapshot", "backup")
+    answers = {item[one] for item in items for one in asked}
+    return next((EXITS[answer] for answer in ORDER if answer in answers), 0)
+
+
+def _print(body: Mapping[str, Any], vm: str | None) -> None:
+    items = body["items"]
+    print_table(VERDICTS, items, "no VM has a disk that SM keeps in a chain")
+    print_more(body)
+    if vm is None or not items:
+        return
+    for disk in items[0]["disks"]:
+        counted = (("inner_pending", "inner pending"), ("leaf_pending", "leaf pending"), ("kept", "kept"))
+        parts = [f"{disk[key]} {what}" for key, what in (*counted, ("blocked", "blocked")) if disk[key]]
+        need = disk["snapshot_need_bytes"]
+        room = f", a snapshot needs {size(need[0])} to {size(need[1])}" if need else ""
+        links = f"depth {disk['depth']}, {disk['headroom']} to the limit"
+        say(f"  {disk['vdi']}  {links}:")
+        say(f"    {', '.join(parts) or 'nothing pending'}{room}")
+    for code in items[0]["reasons"]:
+        say(f"  chainwatch explain {code}")

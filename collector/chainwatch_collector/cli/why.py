@@ -1,0 +1,108 @@
+"""`chainwatch why`: the troubleshooting page, executed."""
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from chainwatch_collector.cli.client import connect
+from chainwatch_collector.cli.output import (
+    badge,
+    emit,
+    exit_of,
+    moment,
+    output_option,
+    pool_option,
+    say,
+    terminal_width,
+)
+from chainwatch_collector.cli.table import Column, cut
+from chainwatch_collector.words import clock
+
+CHECKS = (
+    Column("CHECK", lambda row: row["name"], "name"),
+    Column("STATUS", lambda row: row["status"], "status"),
+    Column("DETAIL", lambda row: row["detail"], "detail"),
+)
+
+
+@click.command()
+@click.argument("subject")
+@output_option
+@pool_option
+def command(subject: str, output: str, pool: str | None) -> int:
+    """Is it well; if not, why; and what is safe to do next. SUBJECT is an SR, VDI, VM, host or pool.
+
+    A name, a uuid, or the first 8 characters of a uuid as SMlog prints them.
+
+    \b
+    Examples:
+      chainwatch why nfs-prod-1
+      chainwatch why 5f1c0002
+    """
+    with connect() as client:
+        body = client.get("/why", {"subject": subject, "pool": pool})
+    emit(body, output, lambda: print_why(body), CHECKS, body["checks"])
+    return exit_of([body["status"]])
+
+
+def print_why(body: Mapping[str, Any]) -> None:
+    """Answer, checks, evidence, next steps: in this order on every surface."""
+    width = terminal_width()
+    subject = body["subject"]
+    code = f"  {click.style(body['code'], bold=True)}" if body["code"] else ""
+    say(f"{badge(body['status'])}{code}")
+    for line in textwrap.wrap(body["sentence"], width):
+        say(click.style(line, bold=True))
+    say(click.style(f"{subject['kind']} {subject['name']} {subject['uuid']}", dim=True))
+    say()
+    names = max((len(check["name"]) for check in body["checks"]), default=0)
+    for check in body["checks"]:
+        _print_check(check, min(names, 32), width)
+    _print_evidence(body, width)
+    _print_steps(body, width)
+
+
+def _print_check(check: Mapping[str, Any], names: int, width: int) -> None:
+    head = f"  {cut(check['name'], names):<{names}}  "
+    lead = len(head) + 10
+    lines = textwrap.wrap(check["detail"], max(20, width - lead)) or [""]
+    say(f"{head}{badge(check['status'], 10)}{lines[0]}".rstrip())
+    for line in lines[1:]:
+        say(" " * lead + line)
+
+
+def _print_evidence(body: Mapping[str, Any], width: int) -> None:
+    lines = list(body["evidence"]) or [one for found in body["findings"][:1] for one in found["evidence"]]
+    if not lines:
+        return
+    say()
+    say(click.style("Evidence", bold=True))
+
+    for one in lines[:5]:
+        say(click.style(f"  {clock(moment(one['at']))}  {one['source']} at byte {one['offset']}", dim=True))
+        for line in textwrap.wrap(one["text"], width - 4, break_on_hyphens=False):
+            say(f"    {line}")
+
+
+def _print_steps(body: Mapping[str, Any], width: int) -> None:
+    steps = [(found, step) for found in body["findings"] for step in found["next"]]
+    if not steps:
+        return
+    say()
+    say(click.style("Next", bold=True))
+    for number, (_, step) in enumerate(steps[:8], start=1):
+        risk = click.style(f"[{step['risk']}]", fg={"safe": "green", "disruptive": "yellow"}.get(step["risk"], "red"))
+        lines = textwrap.wrap(step["text"], width - 8 - len(step["risk"]))
+        say(f"  {number}. {risk} {lines[0]}")
+        for line in lines[1:]:
+            say(" " * 5 + line)
+        if step["precheck"]:
+            say(f"     first: {step['precheck']}")
+        if step["warning"]:
+            say(f"     WARNING: {step['warning']}")
+        if step["command"]:
+            say(f"     {step['command']}")
+    codes = sorted({found["code"] for found, _ in steps})
+    say(click.style(f"  chainwatch explain {codes[0]}", dim=True))
