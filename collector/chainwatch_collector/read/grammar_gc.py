@@ -124,6 +124,7 @@ INNER = (
     Row("C35", "SMGC", "VDI {vdi:uuid} is activating, wait to relink", "relink_waited"),
     Row("C35", "SMGC", "VDI {vdi:uuid} started activating while tagging", "relink_waited"),
     Row("C37", "SMGC", "Not adding relinking tag to VDI {any}"),
+    Row("C38", "SMGC", "Set vhd-parent = {parent:uuid} for {vdi}", "parent_set"),
     Row("C38", "SMGC", "Set {any}"),
     Row("C39", "SMGC", "Removed {any}"),
     Row("C40", "SMGC", "Got {any}"),

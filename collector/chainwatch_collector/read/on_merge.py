@@ -313,6 +313,11 @@ def parent_recorded(engine: Engine, fields: Fields) -> None:
         engine.learn(sr_of(state), fields[name])
 
 
+@on("parent_set")
+def parent_set(engine: Engine, fields: Fields) -> None:
+    engine.learn(sr_of(engine.worker()), fields["parent"])
+
+
 @on("renamed")
 def renamed(engine: Engine, fields: Fields) -> None:
     state = working(engine)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 
 from chainwatch_collector.read import (
     blocks,
@@ -48,6 +48,7 @@ class HostReader:
         self.lines_unknown = 0
         self.unknown_shapes: Counter[str] = Counter()
         self._families: dict[str, str] = {}
+        self._newest_at: datetime | None = None
 
     @property
     def host(self) -> str:
@@ -63,6 +64,11 @@ class HostReader:
     def open_runs(self) -> list[Run]:
         """Runs without an end."""
         return [state.run for state in self._engine.registry.open()]
+
+    @property
+    def newest_at(self) -> datetime | None:
+        """The latest time of any line read."""
+        return self._newest_at
 
     def take_changed_runs(self) -> list[Run]:
         """The runs that began, changed or ended since this was last asked."""
@@ -97,6 +103,10 @@ class HostReader:
         for key in list(self._engine.blocks):
             block = self._engine.blocks.pop(key)
             on_blocks.closed(self._engine, block)
+        for run in self.runs:
+            for merge in run.merges:
+                merge.child = self._engine.full(run.sr, merge.child)
+                merge.parent = self._engine.full(run.sr, merge.parent)
         return self._taken()
 
     def _taken(self) -> list[Fact]:
@@ -114,6 +124,9 @@ class HostReader:
         if family is None:
             family = self._families[line.log] = log_family(line.log)
         self._engine.turn_to(line, parsed, family)
+        at = self._engine.at
+        if at is not None and (self._newest_at is None or at > self._newest_at):
+            self._newest_at = at
         if self._understand(parsed):
             self.lines_understood += 1
         else:
