@@ -12,6 +12,8 @@ from typing import IO, cast
 from chainwatch_collector.diagnose.limits import MIB, Budget
 from chainwatch_collector.diagnose.sources import LogFile
 from chainwatch_collector.read.facts import Line
+from chainwatch_collector.read.grammar_host import LITERALS
+from chainwatch_collector.read.reader import log_family
 
 Selection = Callable[[bytes, int], list[tuple[int, bytes]]]
 _GZIP = b"\x1f\x8b"
@@ -20,6 +22,22 @@ _GZIP = b"\x1f\x8b"
 def everything(data: bytes, base_offset: int) -> list[tuple[int, bytes]]:
     """The selection that keeps all."""
     return [(base_offset, data)]
+
+
+def neighbour(name: str) -> Selection:
+    """The lines of a daemon.log, kern.log, … that hold one of the grammar's literals, and tracebacks whole."""
+    family = log_family(name)
+    literals = LITERALS.get(family, ())
+
+    def select(data: bytes, base_offset: int) -> list[tuple[int, bytes]]:
+        slices, offset = [], base_offset
+        for line in _split(data):
+            if any(literal in line for literal in literals):
+                slices.append((offset, line))
+            offset += len(line)
+        return slices
+
+    return select
 
 
 class LogLines:

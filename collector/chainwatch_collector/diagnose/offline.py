@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from chainwatch_collector.diagnose import bundle, sources
 from chainwatch_collector.diagnose.errors import DiagnoseError
 from chainwatch_collector.diagnose.limits import Budget, Limits
-from chainwatch_collector.diagnose.lines import LogLines, Selection, everything
+from chainwatch_collector.diagnose.lines import LogLines, Selection, everything, neighbour
 from chainwatch_collector.diagnose.sources import Found, LogFile
 from chainwatch_collector.read import record
 from chainwatch_collector.read.facts import Fact
@@ -160,5 +160,5 @@ def _zone(logs: list[LogFile], found: Found, options: Options, reading: Reading)
     return UTC
 
 
-def _selection(_log: LogFile) -> Selection:
-    return everything
+def _selection(log: LogFile) -> Selection:
+    return everything if log.is_smlog else neighbour(log.name)

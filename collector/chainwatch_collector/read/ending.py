@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainwatch_collector.read import causes, outcomes
+from chainwatch_collector.read import causes, failures, outcomes
 from chainwatch_collector.read.engine import Engine, key_of, sr_of
 from chainwatch_collector.read.facts import GcEnded, MergeEnded, ScanFailed, SpaceRefused
 from chainwatch_collector.read.open_runs import OpenMerge, OpenRun
@@ -59,6 +59,9 @@ def end_run(engine: Engine, state: OpenRun, ref: LineRef) -> None:
     """The run printed an end. May be called again by a line that corrects it."""
     corrected = state.ended
     run = state.run
+    early = engine.pending_failures.pop(run.pid, None)
+    if early is not None:
+        failures.apply(engine, state, early)
     fate: RunFate = "went_on"
     if state.merge is not None or (corrected and state.merge_at_end):
         probe = outcomes.of_run(state)
@@ -106,6 +109,9 @@ def vanish(engine: Engine, state: OpenRun, ref: LineRef) -> None:
         end_merge(engine, state, "lost", ref)
         state.ended = True
         engine.registry.mark(state)
+        return
+    if state.error_ref is not None or state.not_here or state.aborted:
+        end_run(engine, state, run.last or run.start)
         return
     stopped = state.abort_seen is not None or state.terminated
     if state.lines == 0 and run.launcher_pid is None and not state.waits_for_xapi and not stopped:

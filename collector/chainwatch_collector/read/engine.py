@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, tzinfo
+from typing import NamedTuple
 
 from chainwatch_collector.read.blocks import Block, Key
 from chainwatch_collector.read.clock import Clock
@@ -14,6 +15,14 @@ from chainwatch_collector.read.words import Fact, Line, LineRef, RunKey
 _TEXT_LIMIT = 600
 _MAX_PROCESSES = 4096
 _MAX_NAMES = 50_000
+
+
+class PendingFailure(NamedTuple):
+    """An exception of a pid that no run is known for yet: daemon.log may be read before SMlog."""
+
+    cls: str
+    message: str
+    ref: LineRef
 
 
 class Engine:
@@ -29,6 +38,7 @@ class Engine:
         self.names: dict[str, dict[str, str | None]] = {}
         self.paused_at: dict[str, datetime] = {}
         self.killed_images: set[str] = set()
+        self.pending_failures: dict[int, PendingFailure] = {}
         self.facts: list[Fact] = []
         self.line = Line("", 0, 0, b"")
         self.record = Record("", "", "", None, "", "", "")

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 
-from chainwatch_collector.read import causes, ending, images
+from chainwatch_collector.read import causes, ending, failures, images
 from chainwatch_collector.read.blocks import Block
-from chainwatch_collector.read.engine import Engine, key_of, sr_of
+from chainwatch_collector.read.engine import Engine, PendingFailure, key_of, sr_of
 from chainwatch_collector.read.facts import (
     GarbageSeen,
-    ParentMissing,
     ScanSucceeded,
     TreeSeen,
     TreeUnchanged,
     VdiCorrupt,
 )
-from chainwatch_collector.read.on_life import failure_logged
+from chainwatch_collector.read.on_host import traceback_closed
 from chainwatch_collector.read.on_merge import hint
 from chainwatch_collector.read.on_sm import sm_exception
 from chainwatch_collector.read.open_runs import OpenRun
@@ -23,13 +22,6 @@ from chainwatch_collector.read.words import TreeNode
 
 _EXCEPTION = re.compile(r"(?P<tag>.*?): EXCEPTION <(?:class|type) '(?P<cls>[^']*)'>, (?P<msg>.*)", re.DOTALL)
 _FRAME = re.compile(r"\n  File \"", re.DOTALL)
-_PARENT = re.compile(r"Parent VDI (\S+) of (\S+) not found")
-_NOT_HERE = (
-    "This host is NOT master",
-    "not attached on this host",
-    "Local SR not attached",
-    "Local SR multiply attached",
-)
 _MERGE_TAGS = ("coalesce", "leaf-coalesce", "_doCoalesceLeaf", "pauseVDIs", "_finishInterruptedCoalesceLeaf")
 
 
@@ -45,6 +37,8 @@ def closed(engine: Engine, block: Block) -> None:
         sm_exception(engine, block.start, _message(block.text))
     elif block.kind == "failed":
         _failed(engine, block)
+    elif block.kind == "traceback":
+        traceback_closed(engine, block, engine.record.pid)
 
 
 def _message(text: str) -> str:
@@ -153,19 +147,10 @@ def _banner(engine: Engine, block: Block) -> None:
 
 
 def _run_error(engine: Engine, state: OpenRun, cls: str, message: str, text: str) -> None:
-    if any(words in message for words in _NOT_HERE):
-        state.not_here = True
-        ending.end_run(engine, state, engine.ref())
-        return
-    state.error, state.error_ref = message[:600], engine.ref()
-    state.reason = state.reason or causes.crash_reason(message if "XenAPI" not in cls else text)
     hint(engine, state, causes.of_text(text), 2, message)
-    parent = _PARENT.search(message)
-    if parent is not None:
-        engine.emit(
-            ParentMissing(ref=engine.ref(), run=state.run.key, sr=sr_of(state), parent=parent[1], child=parent[2])
-        )
-    failure_logged(engine, state, cls, message)
+    failures.apply(engine, state, PendingFailure(cls, message, engine.ref()))
+    if state.not_here:
+        ending.end_run(engine, state, engine.ref())
 
 
 def _images_named(engine: Engine, state: OpenRun, message: str) -> None:

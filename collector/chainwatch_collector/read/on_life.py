@@ -8,7 +8,6 @@ from chainwatch_collector.read import ending
 from chainwatch_collector.read.engine import Engine, sr_of
 from chainwatch_collector.read.facts import (
     AbortRequested,
-    GcFailureLogged,
     GcKicked,
     GcStarted,
     GcStepped,
@@ -34,6 +33,9 @@ def begin(engine: Engine, sr: str | None, op: str, *, seen: bool = True) -> Open
     run.sr_prefix = sr[:4] if sr else None
     state = OpenRun(run=run, worker=pid)
     engine.registry.add(state)
+    early = engine.pending_failures.get(pid)
+    if early is not None and early.ref.at is not None and ref.at is not None and early.ref.at < ref.at:
+        del engine.pending_failures[pid]
     engine.emit(GcStarted(ref=ref, run=run.key, sr=sr, pid=pid, op=op, start_seen=seen))
     return state
 
@@ -299,17 +301,3 @@ def update_ended(engine: Engine, fields: Fields) -> None:
         status = fields.get("status", "timed out")
         engine.emit(SrUpdateWaited(ref=engine.ref(), run=state.run.key, sr=sr_of(state), status=status))
         step(engine, state, "between")
-
-
-def failure_logged(engine: Engine, state: OpenRun, exception: str, message: str) -> None:
-    """A run's fatal error was found, in SMlog's banner or in a unit's stderr."""
-    engine.emit(
-        GcFailureLogged(
-            ref=engine.ref(),
-            run=state.run.key,
-            sr=sr_of(state),
-            reason=state.reason or "unknown",
-            exception=exception,
-            message=message,
-        )
-    )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, tzinfo
 
 from chainwatch_collector.read import (
     blocks,
+    ending,
     grammar_gc,
+    grammar_host,
     grammar_sm,
     on_blocks,
+    on_host,
     on_leaf,
     on_life,
     on_merge,
@@ -31,9 +35,13 @@ from chainwatch_collector.read.runs import Run
 # Raised whenever the same lines would give other facts or runs: what was read by an older one is read again.
 GRAMMAR_VERSION = 1
 _SM_IDENTS = ("SM", "SMGC")
-_HANDLER_MODULES = (on_life, on_scan, on_merge, on_leaf, on_sm, on_blocks)
+_HANDLER_MODULES = (on_life, on_scan, on_merge, on_leaf, on_sm, on_host, on_blocks)
 
 GRAMMAR = Grammar((*grammar_gc.ROWS, *grammar_sm.ROWS))
+HOST_GRAMMAR = Grammar(grammar_host.ROWS)
+_KERNEL_TIME = re.compile(r"\A\[ *\d+\.\d+\] ?")
+# K11, and what else writes to local2: known, and moves nothing.
+_QUIET_IDENTS = frozenset(("fairlock", "set-iscsi-initiator", "root"))
 
 
 class HostReader:
@@ -103,6 +111,10 @@ class HostReader:
         for key in list(self._engine.blocks):
             block = self._engine.blocks.pop(key)
             on_blocks.closed(self._engine, block)
+        for state in list(self._engine.registry.open()):
+            # An exception of its own is known from daemon.log, its end is not in SMlog: it died of it.
+            if state.error_ref is not None or state.not_here or state.aborted:
+                ending.end_run(self._engine, state, state.run.last or state.run.start)
         for run in self.runs:
             for merge in run.merges:
                 merge.child = self._engine.full(run.sr, merge.child)
@@ -173,7 +185,25 @@ class HostReader:
         return True
 
     def _elsewhere(self, parsed: Record) -> bool:
-        return parsed.ident == "fairlock"
+        """daemon.log and its like; in SMlog, the lock daemon's and plugins' lines."""
+        msg = _KERNEL_TIME.sub("", parsed.msg) if parsed.ident == "kernel" else parsed.msg
+        parsed.msg = msg
+        key: Key = (parsed.ident, parsed.pid, "")
+        block = self._engine.blocks.get(key)
+        if block is not None:
+            if block.take(parsed, _known) == "closed":
+                del self._engine.blocks[key]
+                on_blocks.closed(self._engine, block)
+            return True
+        if msg.startswith("Traceback (most recent"):
+            self._engine.blocks[key] = blocks.traceback(self._engine.ref())
+            return True
+        found = HOST_GRAMMAR.match(parsed.ident, msg)
+        if found is None:
+            return parsed.ident in _QUIET_IDENTS
+        if found.rule.event is not None:
+            HANDLERS[found.rule.event](self._engine, found.fields)
+        return True
 
 
 def log_family(log: str) -> str:
