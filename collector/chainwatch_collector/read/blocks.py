@@ -80,6 +80,8 @@ def opening(record: Record, ref: Callable[[], LineRef]) -> Block | None:
             return _header(msg, ref())
         if msg.startswith(E1_FRAME):
             return Block("banner", ref())
+        if msg.startswith("Traceback (most recent"):
+            return Block("trace", ref(), [msg])
     elif ident == "SM":
         if msg.startswith(_FAILED):
             block = Block("failed", ref(), [msg], armed=_STDERR in msg)

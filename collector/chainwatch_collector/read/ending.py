@@ -22,7 +22,9 @@ def end_merge(engine: Engine, state: OpenRun, fate: RunFate, ref: LineRef) -> No
 def conclude(engine: Engine, state: OpenRun, open_merge: OpenMerge, fate: RunFate, ref: LineRef) -> None:
     """Give a merge its outcome; called again when the run's end is corrected."""
     merge = open_merge.merge
-    outcome, cause, hint = outcomes.of_merge(open_merge, fate)
+    outcome, cause, hint = outcomes.of_merge(
+        open_merge, fate, asked_to_stop=state.terminated or state.abort_seen is not None
+    )
     merge.outcome, merge.cause = outcome, cause
     merge.proof = hint.ref if hint else None
     merge.detail = hint.detail if hint else ""
@@ -30,8 +32,10 @@ def conclude(engine: Engine, state: OpenRun, open_merge: OpenMerge, fate: RunFat
     for pid in open_merge.children:
         if engine.registry.by_child.get(pid) is state:
             del engine.registry.by_child[pid]
-    if outcome in ("failed", "no_space", "gave_up", "timed_out"):
-        state.something_failed = True
+            if fate == "killed":
+                # The child of a killed GC lives on, and still speaks of the copy (g2).
+                engine.registry.orphans.add(pid)
+    state.something_failed = state.something_failed or outcome in ("failed", "no_space", "gave_up", "timed_out")
     if cause == "killed":
         engine.killed_images.update((merge.child[:8], merge.parent[:8]))
     state.last_merge = open_merge

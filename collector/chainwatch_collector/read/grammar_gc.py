@@ -45,6 +45,9 @@ LIFE = (
     Row("G39", "SMGC", "Abort signalled during srUpdate, cancelling task..."),
     Row("G39", "SMGC", "Task cancelled"),
     Row("G40", "SMGC", "Marking SR {any}"),
+    Row("G41", "SMGC", "Dry run mode"),
+    Row("G41", "SMGC", "(Invalid usage)"),
+    Row("G41", "SMGC", "Debug command: {any}"),
 )
 
 TREES = (
@@ -70,6 +73,7 @@ TREES = (
     Row("T20", "SMGC", "Cache {any}"),
     Row("T20", "SMGC", "Keeping cache {any}"),
     Row("T20", "SMGC", "Deleting file {any}"),
+    Row("T20", "SMGC", "Shutting down tapdisk for {any}"),
 )
 
 INNER = (
@@ -87,6 +91,7 @@ INNER = (
     Row("C10", "", "We can't live coalesce leaf: {any}"),
     Row("C11", "", "Calling remote coalesce plugin with: {any}"),
     Row("C11", "", "Remote coalesce returned {n}"),
+    Row("C11", "", "DAMS: {any}"),
     Row("C12", "", "Cancelling online coalesce following signal {any}"),
     Row("C13", "", "abortTest: Cancelling coalesce", "copy_cancelled"),
     Row("C13", "", "File {word} does not exist"),
@@ -173,6 +178,7 @@ LEAF = (
     Row("L27", "SMGC", "Unpausing VDI {vdi}"),
     Row("L30", "SMGC", "ERROR: Failed to unpause VDI {vdi:vdi}", "unpause_failed"),
     Row("L32", "SMGC", "Renaming {old:word} -> {new:word}", "renamed"),
+    Row("L32", "SMGC", "Renaming {old:word} -> {new:word} (path={any}", "renamed"),
     Row("L33", "SMGC", "*** UNDO LEAF-COALESCE", "undo_started"),
     Row("L34", "SMGC", "Renaming parent back: {word} -> {word}"),
     Row("L34", "SMGC", "Renaming child back to {vdi:uuid}", "child_renamed_back"),

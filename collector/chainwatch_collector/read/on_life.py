@@ -29,6 +29,7 @@ def begin(engine: Engine, sr: str | None, op: str, *, seen: bool = True) -> Open
     if former is not None:
         ending.vanish(engine, former, ref)
     engine.registry.by_child.pop(pid, None)
+    engine.registry.orphans.discard(pid)
     run = Run(key=engine.key(), pid=pid, start=ref, op=op, sr=sr, start_seen=seen, last=ref)
     run.sr_prefix = sr[:4] if sr else None
     state = OpenRun(run=run, worker=pid)
@@ -158,7 +159,10 @@ def superseded(engine: Engine, _fields: Fields) -> None:
 def detached(engine: Engine, _fields: Fields) -> None:
     state = working(engine)
     if state is not None:
+        # Said before the first scan it is the last word of the run; later G17 follows.
         state.detached = True
+        ending.end_merge(engine, state, "went_on", engine.ref())
+        ending.end_run(engine, state, engine.ref())
 
 
 @on("no_work")

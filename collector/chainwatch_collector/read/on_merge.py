@@ -28,8 +28,6 @@ def hint(engine: Engine, state: OpenRun | None, cause: Cause, strength: int, det
     """Note a cause for the run's open merge."""
     if state is None or state.merge is None:
         return
-    if cause == "killed" and (state.terminated or state.abort_seen is not None):
-        cause = "aborted"
     state.merge.hints.append(Hint(cause, strength, detail[:400], engine.ref(), causes.uuids(detail)))
 
 
@@ -255,7 +253,7 @@ def _adopt_child(engine: Engine, sr: str | None) -> OpenRun | None:
         for s in engine.registry.open()
         if s.merge is not None and s.merge.copying is not None and (sr is None or s.run.sr in (sr, None))
     ]
-    if pid is None or len(found) != 1:
+    if pid is None or pid in engine.registry.orphans or len(found) != 1:
         return None
     tie_child(engine, found[0], pid)
     return found[0]
@@ -264,6 +262,7 @@ def _adopt_child(engine: Engine, sr: str | None) -> OpenRun | None:
 def tie_child(engine: Engine, state: OpenRun, pid: int) -> None:
     """This pid is a forked child of the run, as long as its merge is open."""
     engine.registry.by_child[pid] = state
+    engine.registry.orphans.discard(pid)
     if state.merge is not None:
         state.merge.children.add(pid)
 

@@ -14,7 +14,7 @@ from chainwatch_collector.read.facts import (
     VdiCorrupt,
 )
 from chainwatch_collector.read.handlers import Fields, on
-from chainwatch_collector.read.on_life import step, working
+from chainwatch_collector.read.on_life import step, strong, working
 
 _LAST_ATTEMPT = 2
 
@@ -60,8 +60,10 @@ def vdi_found(engine: Engine, fields: Fields) -> None:
 
 @on("caches_cleaned")
 def caches_cleaned(engine: Engine, _fields: Fields) -> None:
-    state = working(engine)
-    if state is not None and state.run.op != "gc_force":
+    # 8.2 does this before it has the lock: no proof that others are gone.
+    state = strong(engine)
+    if state is not None:
+        engine.touch(state)
         step(engine, state, "scanning")
 
 

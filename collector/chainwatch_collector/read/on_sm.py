@@ -157,6 +157,9 @@ def call_started(engine: Engine, fields: Fields) -> None:
     if state is not None and state.lines:
         # A driver call under the pid of a run: that run's process is gone, the number was used again.
         ending.vanish(engine, state, engine.ref())
+    if pid is not None:
+        engine.registry.orphans.discard(pid)
+        engine.registry.by_child.pop(pid, None)
     process = engine.process(pid)
     sr, vdi = _SR.search(msg), _VDI.search(msg)
     fresh = Process(process.pid)

@@ -11,8 +11,12 @@ from chainwatch_collector.read.words import Cause, MergeOutcome, RunOutcome
 RunFate = Literal["went_on", "killed", "aborted", "crashed", "lost"]
 
 
-def of_merge(open_merge: OpenMerge, fate: RunFate) -> tuple[MergeOutcome, Cause | None, Hint | None]:
-    """(outcome, cause, the proof of the cause). `fate` is what the run did when the merge ended."""
+def of_merge(
+    open_merge: OpenMerge, fate: RunFate, *, asked_to_stop: bool = False
+) -> tuple[MergeOutcome, Cause | None, Hint | None]:
+    """(outcome, cause, the proof of the cause). `fate` is what the run did when the merge ended,
+    `asked_to_stop` whether an abort request or a SIGTERM came before it did.
+    """
     if fate == "lost":
         return "running", None, None
     if fate == "killed":
@@ -20,6 +24,9 @@ def of_merge(open_merge: OpenMerge, fate: RunFate) -> tuple[MergeOutcome, Cause 
     if fate == "aborted":
         return "interrupted", "aborted", None
     hint = causes.strongest(open_merge.hints)
+    if hint is not None and hint.cause == "killed" and asked_to_stop:
+        # systemctl stop signals the whole unit: the tool dies before the GC has read its own flag.
+        hint = hint._replace(cause="aborted")
     if open_merge.failed or fate == "crashed":
         return _failed(open_merge, hint)
     if open_merge.raced:

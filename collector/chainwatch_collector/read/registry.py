@@ -18,6 +18,7 @@ class Registry:
         # 8.2 and -b: intermediate pid -> the run whose launcher named it, or the worker it named first.
         self.by_intermediate: dict[int, OpenRun] = {}
         self.named_worker: dict[int, int] = {}
+        self.orphans: set[int] = set()
         self.changed: dict[int, Run] = {}
 
     def add(self, state: OpenRun) -> None:
