@@ -77,7 +77,7 @@ def end_run(engine: Engine, state: OpenRun, ref: LineRef) -> None:
             conclude(engine, state, state.last_merge, fate, ref)
     state.ended = True
     outcome = outcomes.of_run(state)
-    if corrected and outcome == run.outcome and not state.error:
+    if corrected and outcome == run.outcome and (outcome != "crashed" or run.proof == state.error_ref):
         return
     run.end, run.outcome = ref, outcome
     if outcome == "crashed":
@@ -128,6 +128,17 @@ def vanish(engine: Engine, state: OpenRun, ref: LineRef) -> None:
     run.end = run.last or run.start
     engine.registry.mark(state)
     engine.emit(GcEnded(ref=ref, run=run.key, sr=sr_of(state), outcome=run.outcome, proof=run.end))
+
+
+def claim_lock(engine: Engine, state: OpenRun) -> None:
+    """The run shows that it holds gc_active: earlier runs of the SR have none of it any more."""
+    if state.works:
+        return
+    state.works = True
+    if state.run.sr is not None:
+        for other in engine.registry.of_sr(state.run.sr):
+            if other is not state and other.run.key[1:] < state.run.key[1:]:
+                vanish(engine, other, engine.ref())
 
 
 def refuse(engine: Engine, state: OpenRun, kind: MergeKind, printed: str, free_bytes: int | None) -> None:

@@ -92,7 +92,7 @@ def _full(engine: Engine, sr: str | None, prefix: str | None) -> str | None:
 
 def _scanned(engine: Engine, state: OpenRun, vdis: int) -> None:
     engine.touch(state)
-    state.works = True
+    ending.claim_lock(engine, state)
     if vdis or not state.scan_attempts:
         state.scan_attempts = 0
         if not state.tree_seen:
@@ -149,8 +149,7 @@ def _banner(engine: Engine, block: Block) -> None:
 def _run_error(engine: Engine, state: OpenRun, cls: str, message: str, text: str) -> None:
     hint(engine, state, causes.of_text(text), 2, message)
     failures.apply(engine, state, PendingFailure(cls, message, engine.ref()))
-    if state.not_here:
-        ending.end_run(engine, state, engine.ref())
+    ending.end_run(engine, state, engine.ref())
 
 
 def _images_named(engine: Engine, state: OpenRun, message: str) -> None:

@@ -57,13 +57,8 @@ def strong(engine: Engine) -> OpenRun | None:
 def working(engine: Engine) -> OpenRun | None:
     """As `strong`, for a line that only the holder of the lock prints: earlier runs of the SR are gone."""
     state = strong(engine)
-    if state is not None and not state.works:
-        state.works = True
-        if state.run.sr is not None:
-            for other in engine.registry.of_sr(state.run.sr):
-                if other is not state and other.run.key[1:] < state.run.key[1:]:
-                    ending.vanish(engine, other, engine.ref())
     if state is not None:
+        ending.claim_lock(engine, state)
         engine.touch(state)
     return state
 
@@ -246,8 +241,7 @@ def run_error(engine: Engine, fields: Fields) -> None:
         return
     if state.error_ref is None:
         state.error_ref = engine.ref()
-    if not state.ended or state.run.outcome != "crashed":
-        ending.end_run(engine, state, engine.ref())
+    ending.end_run(engine, state, engine.ref())
 
 
 @on("term_requested")

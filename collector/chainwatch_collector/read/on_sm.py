@@ -117,11 +117,7 @@ def lock_tried(engine: Engine, fields: Fields) -> None:
     lock_opened(engine, fields)
     state = engine.worker()
     if state is not None and fields["got"] == "True" and fields["path"].endswith("/gc_active"):
-        state.works = True
-        if state.run.sr is not None:
-            for other in engine.registry.of_sr(state.run.sr):
-                if other is not state and other.run.key[1:] < state.run.key[1:]:
-                    ending.vanish(engine, other, engine.ref())
+        ending.claim_lock(engine, state)
 
 
 @on("lock_released")
