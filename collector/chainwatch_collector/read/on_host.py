@@ -160,7 +160,7 @@ def _apply_ended(engine: Engine, run: Run, failure: PendingFailure) -> None:
         return
     if run.end is None:
         run.end = ref
-    engine.registry.changed[id(run)] = run
+    engine.registry.changed[run.key] = run
     sr = run.sr or run.sr_prefix
     engine.emit(
         GcEnded(ref=ref, run=run.key, sr=sr, outcome=run.outcome, reason=run.reason, error=run.error, proof=ref)

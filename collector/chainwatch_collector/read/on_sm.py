@@ -58,7 +58,7 @@ def _learn_path(engine: Engine, argv: str) -> tuple[str | None, str | None]:
     """(SR, VDI) of the image in an argv, as far as the path names them."""
     path = next((p for p in reversed(_PATH.findall(argv)) if not p.startswith("/usr/")), "")
     found = causes.uuids(path)
-    sr = found[0] if "sr-mount/" in path or "XenStorage" in path else None
+    sr = found[0] if found and ("sr-mount/" in path or "XenStorage" in path) else None
     vdi = found[-1] if sr is not None and len(found) > 1 else None
     if vdi is not None:
         engine.learn(sr, vdi)

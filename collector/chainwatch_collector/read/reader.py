@@ -48,10 +48,12 @@ class HostReader:
     """Everything read of one host so far. Feed lines in (ordinal, offset) order per log; declare what was not read.
 
     `host` is the host's uuid live, empty offline (then the first line's host name). `zone` is the host's own.
+    `keep_ended_runs` bounds a live reader's memory: so many ended runs stay for late lines, None keeps all.
     """
 
-    def __init__(self, host: str, zone: tzinfo) -> None:
+    def __init__(self, host: str, zone: tzinfo, *, keep_ended_runs: int | None = None) -> None:
         self._engine = Engine(host, zone)
+        self._keep_ended_runs = keep_ended_runs
         self.lines_understood = 0
         self.lines_unknown = 0
         self.unknown_shapes: Counter[str] = Counter()
@@ -84,14 +86,13 @@ class HostReader:
         self._engine.registry.changed.clear()
         return changed
 
-    def forget_ended_runs(self, keep: int) -> None:
-        """Bound the memory of a live reader: the last `keep` ended runs stay for late lines."""
-        self._engine.registry.forget_ended(keep)
-
     def feed(self, lines: Iterable[Line]) -> list[Fact]:
         """Read on. Never raises for what a line holds."""
         for line in lines:
             self._read(line)
+        keep = self._keep_ended_runs
+        if keep is not None and len(self.runs) > 2 * keep:
+            self._engine.registry.forget_ended(keep)
         return self._taken()
 
     def gap(self, after: LineRef | None, lost_bytes: int | None) -> list[Fact]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from chainwatch_collector.read.open_runs import OpenRun
 from chainwatch_collector.read.runs import Run
+from chainwatch_collector.read.words import RunKey
 
 
 class Registry:
@@ -19,7 +20,7 @@ class Registry:
         self.by_intermediate: dict[int, OpenRun] = {}
         self.named_worker: dict[int, int] = {}
         self.orphans: set[int] = set()
-        self.changed: dict[int, Run] = {}
+        self.changed: dict[RunKey, Run] = {}
 
     def add(self, state: OpenRun) -> None:
         """A run that has begun."""
@@ -30,7 +31,7 @@ class Registry:
 
     def mark(self, state: OpenRun) -> None:
         """The run is not what it was when the changed ones were last asked for."""
-        self.changed[id(state.run)] = state.run
+        self.changed[state.run.key] = state.run
 
     def open(self) -> Iterator[OpenRun]:
         """Runs without an end, each once."""
@@ -62,9 +63,10 @@ class Registry:
     def _adopt(self, launched: OpenRun, provisional: OpenRun) -> None:
         """The worker's first lines came before the lines that name it: one run, with the launcher's start."""
         first, later = launched.run, provisional.run
+        self.changed.pop(later.key, None)
+        self.changed.pop(first.key, None)
         later.key, later.start, later.sr, later.start_seen = first.key, first.start, first.sr, True
         self.runs.remove(first)
-        self.changed.pop(id(first), None)
         self.runs.sort(key=lambda run: run.key[1:])
 
     def waiting_launch(self, sr: str | None) -> OpenRun | None:
