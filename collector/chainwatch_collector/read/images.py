@@ -30,7 +30,7 @@ def size_bytes(text: str | None) -> int | None:
     if not text or text == "?":
         return None
     unit = _UNIT.get(text[-1])
-    return int(text) if unit is None else round(float(text[:-1]) * unit)
+    return round(float(text)) if unit is None else round(float(text[:-1]) * unit)
 
 
 def image(text: str, depth: int = 0, parent: str | None = None) -> TreeNode | None:

@@ -28,6 +28,7 @@ def story(sr: str, pid: int) -> Smlog:
     return log.updated(pid, sr).finish(pid, sr=sr)
 
 
+JUNK = (b"\n", b"\0", b"\xff\xfe", b"[]()", b"SMGC: [1] ", b"'" * 9, b"9" * 40, b" " * 50, b"%s{0}", b"\\")
 LINES = story(SR, 100).as_lines()
 WHOLE = read(story(SR, 100))
 
@@ -136,19 +137,5 @@ def mutate(data: bytes, chance: random.Random) -> bytes:
     elif kind == 3:
         raw[at:at] = raw[at : at + chance.randrange(1, 40)]
     else:
-        raw[at:at] = chance.choice(DATA_FOR_INSERTION)
+        raw[at:at] = chance.choice(JUNK)
     return bytes(raw)
-
-
-DATA_FOR_INSERTION = (
-    b"\n",
-    b"\0",
-    b"\xff\xfe",
-    b"[]()",
-    b"SMGC: [1] ",
-    b"'" * 9,
-    b"9" * 40,
-    b" " * 50,
-    b"%s{0}",
-    b"\\",
-)
