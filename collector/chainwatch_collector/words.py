@@ -5,7 +5,17 @@ from typing import Final
 
 UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
-SYMBOLS: Final = {"ok": "✓", "info": "i", "warning": "!", "error": "✗", "unknown": "?", "skipped": "–", "muted": "~"}
+SYMBOLS: Final = {
+    "ok": "✓",
+    "info": "i",
+    "warning": "!",
+    "error": "✗",
+    "unknown": "?",
+    "skipped": "–",
+    "muted": "~",
+    "refused": "✗",
+    "at_risk": "!",
+}
 """A sign beside the word, so that colour is never the only one."""
 
 SEVERITY_WORDS: Final = {"ok": "OK", "info": "INFO", "warning": "WARN", "error": "ERROR", "unknown": "UNKNOWN"}

@@ -14,6 +14,8 @@ from chainwatch_collector.show.api.params import ERRORS
 from chainwatch_collector.show.guard import Guard
 from chainwatch_collector.show.model import ReadModel
 from chainwatch_collector.show.settings import ShowSettings
+from chainwatch_collector.show.web import assets, forms, pages
+from chainwatch_collector.show.web.render import Pages
 
 API_PREFIX = "/api/v1"
 DESCRIPTION = """The collector's answers. Fields and codes are only ever added within v1; a list is `{items, next}` and
@@ -38,6 +40,10 @@ def build_app(model: ReadModel, guard: Guard, settings: ShowSettings) -> FastAPI
     for module in (overview, srs, subjects, findings, actions, stream):
         app.include_router(module.router, prefix=API_PREFIX)
     app.include_router(_schema_route(app), prefix=API_PREFIX)
+    app.state.pages = Pages()
+    app.state.error_page = app.state.pages.error
+    for module in (pages, forms, assets):
+        app.include_router(module.router)
     return app
 
 
@@ -55,6 +61,7 @@ def _schema_route(app: FastAPI) -> APIRouter:
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.loop = asyncio.get_running_loop()
     yield
     app.state.streams.close()
     await asyncio.sleep(0)

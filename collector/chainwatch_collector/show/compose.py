@@ -242,6 +242,6 @@ def sentence(status: Status, tally: Counts, pools: Sequence[PoolView], srs_seen:
     parts += [f"cannot reach {', '.join(unreachable[:3])}"] if unreachable else []
     parts += [f"{tally.muted} muted"] if tally.muted else []
     if status == "ok":
-        head = f"Coalesce keeps up on all {plural(srs_seen, 'SR')} of {plural(len(pools), 'pool')}"
+        head = f"Coalesce keeps up on {plural(srs_seen, 'SR')} in {plural(len(pools), 'pool')}"
         return f"{head} ({', '.join(parts)})." if parts else f"{head}."
     return f"{', '.join(parts) or 'no answer yet'}."

@@ -102,17 +102,22 @@ def vm(scope: Scope, subject: Subject) -> VmBody:
     pool, one = verdict(scope, subject)
     disks = {disk.vdi for disk in one.disks}
     uuids = disks | {subject.uuid}
-    nodes = []
-    for vdi in sorted(disks):
-        forest = scope.model.forest(Subject("vdi", vdi, vdi, pool))
-        nodes += [node for node in forest.nodes if node.uuid == vdi]
+    nodes = [node for vdi in sorted(disks) for node in _tree_of(scope, vdi, pool) if node.uuid == vdi]
+    srs = {node.sr_uuid for node in nodes}
+    found = compose.findings(scope)
     return VmBody(
         verdict=one,
         pool_uuid=pool,
         pool_name=scope.pool_names().get(pool, pool),
-        findings=tuple(body for body in compose.findings(scope) if body.subject.uuid in uuids),
+        findings=tuple(
+            body for body in found if body.subject.uuid in uuids or (body.code in one.reasons and body.sr_uuid in srs)
+        ),
         disks=tuple(nodes),
     )
+
+
+def _tree_of(scope: Scope, vdi: str, pool: str) -> Sequence[ChainNode]:
+    return scope.model.forest(Subject("vdi", vdi, vdi, pool)).nodes
 
 
 def chains(scope: Scope, sr_uuid: str | None, deeper_than: int) -> list[ChainNode]:

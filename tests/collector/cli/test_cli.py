@@ -227,7 +227,7 @@ def test_all_is_well_says_so(capsys: Out, monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setenv("CHAINWATCH_URL", address)
         assert main(["status"]) == 0
         assert main(["health", "--nagios"]) == 0
-    assert "Coalesce keeps up on all 1 SR of 1 pool." in capsys.readouterr().out
+    assert "Coalesce keeps up on 1 SR in 1 pool." in capsys.readouterr().out
 
 
 def test_the_command_starts_fast_and_imports_neither_store_nor_server(url: str) -> None:

@@ -1,0 +1,1 @@
+"""The pages: rendered on the server, readable without JavaScript, nothing fetched from elsewhere."""
