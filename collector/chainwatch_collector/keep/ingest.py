@@ -22,7 +22,7 @@ from chainwatch_collector.keep.intake import (
     Refusal,
     SpanIn,
 )
-from chainwatch_collector.keep.lines import NewLine, conflicts
+from chainwatch_collector.keep.lines import NewLine, conflicts, split_slice
 from chainwatch_collector.keep.store_lines import store_lines, stored_lines
 from chainwatch_collector.keep.streams import log_row
 from chainwatch_collector.keep.tables import GAPS, HOSTS, LATE_RANGES, SAMPLES, STATUSES
@@ -98,19 +98,21 @@ class _Work:
         file = file or self.file(span.key)
         if file is None:
             return Refusal("unknown file", f"a span of {_name(span.key)} came without a FileSeen before it")
-        if span.from_offset < file.to_offset and self.contradicts(span, file):
+        # Here and not where the message is read: the event loop serves all streams.
+        lines = [line for part in span.slices for line in split_slice(part.offset, part.data)]
+        if span.from_offset < file.to_offset and self.contradicts(span, file, lines):
             self.reopened.add(span.key)
             self.acks[span.key] = AckOut(span.key, file.to_offset, file.ordinal, self.files.next_salt(span.key))
             return None
         if span.to_offset > file.to_offset:
-            self.store(span, file)
+            self.store(span, file, lines)
         self.acks[span.key] = AckOut(span.key, file.to_offset, file.ordinal)
         return None
 
-    def store(self, span: SpanIn, file: FileState) -> None:
+    def store(self, span: SpanIn, file: FileState, lines: list[NewLine]) -> None:
         """Only what lies behind the position."""
         start = file.to_offset
-        new = span.lines if span.from_offset == start else [line for line in span.lines if line.offset >= start]
+        new = lines if span.from_offset == start else [line for line in lines if line.offset >= start]
         self.files.cover(file, span, start, len(new))
         if file.id in self.files.late:
             self.connection.execute(
@@ -125,16 +127,16 @@ class _Work:
         read_at_ms = span.read_at_us // 1000
         file_id = file.id
         self.lines += [(file_id, line.offset, line.hash, read_at_ms, line.data) for line in new]
-        self.repeated += len(span.lines) - len(new)
+        self.repeated += len(lines) - len(new)
         self.evidence = True
 
-    def contradicts(self, span: SpanIn, file: FileState) -> bool:
+    def contradicts(self, span: SpanIn, file: FileState, lines: list[NewLine]) -> bool:
         """Whether the part of the span that is committed already holds other bytes than the committed ones."""
         tails_differ = span.tail_sha256 and file.tail_sha256 and span.tail_sha256 != file.tail_sha256
         if span.to_offset == file.to_offset and tails_differ:
             return True
         end = min(span.to_offset, file.to_offset)
-        again = [line for line in span.lines if line.offset < end]
+        again = [line for line in lines if line.offset < end]
         stored = [
             NewLine(offset, number, data)
             for file_id, offset, number, _, data in self.lines

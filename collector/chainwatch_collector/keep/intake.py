@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from chainwatch_collector.keep.lines import NewLine
-
 RefusalKind = Literal["superseded", "hole", "unknown file", "duplicate host", "revoked"]
 
 
@@ -27,14 +25,21 @@ class FileSeenIn(NamedTuple):
     compressed: bool
 
 
+class SliceIn(NamedTuple):
+    """Contiguous selected lines."""
+
+    offset: int
+    data: bytes
+
+
 class SpanIn(NamedTuple):
-    """Bytes read and the lines selected in them, split and hashed. `policy_row` is the id of a row of `policies`."""
+    """Bytes read and the lines selected in them. `policy_row` is the id of a row of `policies`."""
 
     key: FileKey
     from_offset: int
     to_offset: int
     policy_row: int
-    lines: Sequence[NewLine]
+    slices: Sequence[SliceIn]
     lines_read: int
     tail_sha256: bytes
     read_at_us: int

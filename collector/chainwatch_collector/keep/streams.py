@@ -1,6 +1,8 @@
 """Opening and closing a host's stream: the epoch, the positions, the policies. Units for the `Writer`."""
 
-from sqlalchemy import Connection, insert, select, update
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
 
 from chainwatch_collector.keep.intake import (
     FileKey,
@@ -113,6 +115,6 @@ def _insert_host(connection: Connection, host_uuid: str, now_us: int) -> int:
     return _inserted_id(made.inserted_primary_key)
 
 
-def _inserted_id(primary_key: object) -> int:
-    assert isinstance(primary_key, tuple)
+def _inserted_id(primary_key: Row[Any] | None) -> int:
+    assert primary_key is not None
     return int(primary_key[0])

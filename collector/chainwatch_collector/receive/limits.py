@@ -1,0 +1,33 @@
+"""What one agent, and all of them together, may cost. Sizes in bytes, times in seconds (proto/README.md 6)."""
+
+from dataclasses import dataclass
+
+MAX_OFFSET = 1 << 62
+MAX_NAME_BYTES = 4096
+MAX_FIRST_LINE_BYTES = 8192
+MAX_LINE_BYTES = 64 * 1024
+MAX_LOGS = 64
+MAX_FILES_SEEN = 4096
+MAX_PROBLEMS = 256
+MAX_PROCESSES = 1024
+MAX_COUNTERS = 256
+MAX_POLICY_BYTES = 128 * 1024
+
+
+@dataclass(frozen=True)
+class IngestLimits:
+    """Told to the agents in Welcome, or held by the server alone."""
+
+    window_bytes: int = 4 * 1024 * 1024
+    max_message_bytes: int = 1024 * 1024
+    heartbeat_seconds: int = 10
+    sample_seconds: int = 2
+    max_streams: int = 5000
+    # What all streams together may hold that is not committed yet.
+    pending_bytes: int = 256 * 1024 * 1024
+    hello_seconds: float = 10.0
+    # A stream that said nothing for so long is closed, and a host this old counts as gone.
+    silent_seconds: float = 35.0
+    drain_seconds: float = 5.0
+    evidence_bytes: int = 1024 * 1024
+    revocation_check_seconds: float = 60.0

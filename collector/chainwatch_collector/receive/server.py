@@ -1,0 +1,63 @@
+"""The gRPC server: mutual TLS always, keepalive that agents may use, limits below the messages."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from chainwatch.v1 import ingest_service_pb2_grpc
+
+from chainwatch_collector.receive.service import IngestService
+
+
+class ListenError(Exception):
+    """The address cannot be listened on, or the TLS files do not fit; the message says which and what to do."""
+
+
+@dataclass(frozen=True)
+class TlsFiles:
+    """PEM files: the server's certificate and key, and the CA that signs the agents' certificates."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path
+
+
+def credentials(files: TlsFiles) -> grpc.ServerCredentials:
+    """Client certificates are required and verified. Raises `ListenError` naming a file that cannot be read."""
+    contents: list[bytes] = []
+    for path in (files.key, files.certificate, files.client_ca):
+        try:
+            contents.append(path.read_bytes())
+        except OSError as error:
+            raise ListenError(f"{path}: {error.strerror or error}") from None
+    key, certificate, client_ca = contents
+    return grpc.ssl_server_credentials([(key, certificate)], root_certificates=client_ca, require_client_auth=True)
+
+
+def make_server(service: IngestService, address: str, files: TlsFiles) -> tuple[grpc.aio.Server, int]:
+    """A server that is bound and not started, and its port. Raises `ListenError`."""
+    limits = service.shared.limits
+    server = grpc.aio.server(
+        options=[
+            # The room above the agreed size is for the frame of the message around it.
+            ("grpc.max_receive_message_length", limits.max_message_bytes + 4096),
+            ("grpc.max_metadata_size", 16 * 1024),
+            ("grpc.max_concurrent_streams", 16),
+            # Agents ping while idle (proto/README.md 6.4); without these they are answered by GOAWAY.
+            ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+            ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+            ("grpc.keepalive_permit_without_calls", 1),
+            # A peer that vanished without a FIN is noticed within a minute.
+            ("grpc.keepalive_time_ms", 40_000),
+            ("grpc.keepalive_timeout_ms", 20_000),
+            ("grpc.so_reuseport", 0),
+        ]
+    )
+    ingest_service_pb2_grpc.add_IngestServiceServicer_to_server(service, server)
+    try:
+        port = server.add_secure_port(address, credentials(files))
+    except RuntimeError:
+        port = 0
+    if port == 0:
+        raise ListenError(f"cannot listen on {address}: is it in use, or are the TLS files not a pair?")
+    return server, port

@@ -1,0 +1,223 @@
+"""One agent's stream: read, bound what is pending, hand it to the writer, acknowledge what it committed.
+
+One coroutine reads; a short-lived one (`_pump`) commits and acknowledges while there is something to commit, so that an
+idle stream costs one coroutine. Everything here runs in the event loop's thread; `StreamBatch.apply` in the writer's.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+
+import grpc
+from chainwatch.v1 import evidence_pb2, ingest_service_pb2
+
+from chainwatch_collector.keep.ingest import StreamBatch
+from chainwatch_collector.keep.intake import Committed, FileKey, FileSeenIn, Item, Refusal, SpanIn, StreamOpened
+from chainwatch_collector.keep.writer import Priority, WriterBusyError
+from chainwatch_collector.receive.identity import Peer
+from chainwatch_collector.receive.limits import MAX_FILES_SEEN
+from chainwatch_collector.receive.messages import MessageError, item_of, policy_in
+from chainwatch_collector.receive.observations import observation_of
+from chainwatch_collector.receive.shared import Shared
+
+LOG = logging.getLogger(__name__)
+Context = grpc.aio.ServicerContext[ingest_service_pb2.AgentMessage, ingest_service_pb2.CollectorMessage]
+_BUSY_SECONDS = 0.05
+_STATUS = {
+    "superseded": grpc.StatusCode.ABORTED,
+    "hole": grpc.StatusCode.FAILED_PRECONDITION,
+    "unknown file": grpc.StatusCode.FAILED_PRECONDITION,
+    "duplicate host": grpc.StatusCode.FAILED_PRECONDITION,
+    "revoked": grpc.StatusCode.PERMISSION_DENIED,
+}
+
+
+class StreamEndedError(Exception):
+    """Why we end the stream: a status and a text for the agent's operator."""
+
+    def __init__(self, code: grpc.StatusCode, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+
+
+def ended_by(refusal: Refusal) -> StreamEndedError:
+    """A refusal of the store as gRPC says it (proto/README.md 10)."""
+    return StreamEndedError(_STATUS[refusal.kind], f"{refusal.kind}: {refusal.detail}")
+
+
+class HostStream:
+    """Lives from Welcome to the end of the call."""
+
+    def __init__(
+        self,
+        shared: Shared,
+        context: Context,
+        peer: Peer,
+        hello: ingest_service_pb2.Hello,
+        opened: StreamOpened,
+    ) -> None:
+        self.peer = peer
+        self.hello = hello
+        self.opened = opened
+        self.last_message_at = time.monotonic()
+        self._shared = shared
+        self._context = context
+        self._seen: dict[FileKey, FileSeenIn] = {}
+        self._pending: list[Item] = []
+        self._pending_bytes = 0
+        self._in_flight_bytes = 0
+        self._room = asyncio.Event()
+        self._room.set()
+        self._pump_task: asyncio.Task[None] | None = None
+        self._reader_task: asyncio.Task[None] | None = None
+        self._write_lock = asyncio.Lock()
+        self._end: StreamEndedError | None = None
+
+    async def run(self) -> None:
+        """Read until the agent half-closes. Raises `StreamEndedError` where we end it."""
+        self._reader_task = asyncio.ensure_future(self._read())
+        try:
+            await self._reader_task
+        except asyncio.CancelledError:
+            if self._end is None:
+                raise
+        finally:
+            self._reader_task.cancel()
+            if self._end is None and self._pump_task is not None:
+                # The agent half-closed: what it sent is committed and acknowledged first.
+                await self._pump_task
+            elif self._pump_task is not None:
+                self._pump_task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self._pump_task
+            self._shared.budget.give_back(self._pending_bytes + self._in_flight_bytes)
+        if self._end is not None:
+            raise self._end
+
+    def fail(self, error: StreamEndedError) -> None:
+        """End the stream from our side; safe to call at any time, the first reason counts."""
+        if self._end is None:
+            self._end = error
+            if self._reader_task is not None:
+                self._reader_task.cancel()
+
+    async def send(self, message: ingest_service_pb2.CollectorMessage) -> None:
+        """One write at a time is all that gRPC allows. To a peer that is gone nothing is sent: its reader says so."""
+        async with self._write_lock:
+            with contextlib.suppress(grpc.aio.BaseError):
+                await self._context.write(message)
+
+    async def change_policy(self, policy: ingest_service_pb2.Policy) -> None:
+        """Store the policy under this agent's floor, then tell the agent."""
+        stored = policy_in(self.hello.policy, policy)
+        self.opened.policy_rows[stored.policy_id] = await self._shared.store_policy(stored)
+        await self.send(ingest_service_pb2.CollectorMessage(policy=policy))
+
+    async def _read(self) -> None:
+        limits = self._shared.limits
+        while True:
+            message = await self._context.read()
+            if not isinstance(message, ingest_service_pb2.AgentMessage):
+                return  # grpc.aio.EOF
+            self.last_message_at = time.monotonic()
+            self._shared.counters.messages_total += 1
+            if message.WhichOneof("body") == "evidence_reply":
+                self._shared.evidence.reply(self.peer.host_uuid, message.evidence_reply)
+                continue
+            self._take(message)
+            if self._pending_bytes > limits.window_bytes:
+                self._room.clear()
+                await self._room.wait()
+            await self._shared.budget.wait()
+
+    def _take(self, message: ingest_service_pb2.AgentMessage) -> None:
+        counters = self._shared.counters
+        try:
+            item = item_of(message, self.opened.policy_rows)
+        except MessageError as error:
+            counters.malformed_messages_total += 1
+            raise self._ending(StreamEndedError(grpc.StatusCode.INVALID_ARGUMENT, str(error))) from None
+        if item is None:
+            counters.unknown_messages_total += 1
+            return
+        if isinstance(item, FileSeenIn):
+            if len(self._seen) >= MAX_FILES_SEEN:
+                text = f"file_seen: more than {MAX_FILES_SEEN} files in one stream"
+                raise self._ending(StreamEndedError(grpc.StatusCode.RESOURCE_EXHAUSTED, text))
+            self._seen[item.key] = item
+            return
+        size = message.ByteSize()
+        counters.bytes_received_total += size
+        counters.spans_total += isinstance(item, SpanIn)
+        self._pending.append(item)
+        self._pending_bytes += size
+        self._shared.budget.take(size)
+        if self._pump_task is None or self._pump_task.done():
+            self._pump_task = asyncio.ensure_future(self._pump())
+
+    def _ending(self, error: StreamEndedError) -> StreamEndedError:
+        self._end = self._end or error
+        return self._end
+
+    async def _pump(self) -> None:
+        try:
+            while self._pending and self._end is None:
+                await self._commit_once()
+        except grpc.aio.AbortError:
+            raise
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the store raises ends this stream, not the service
+            LOG.error("a commit for host %s failed: %s", self.peer.host_uuid, str(error).split("\n", 1)[0])
+            self.fail(StreamEndedError(grpc.StatusCode.UNAVAILABLE, "the collector's database refused the write"))
+
+    async def _commit_once(self) -> None:
+        items, size = self._pending, self._pending_bytes
+        batch = StreamBatch(self.opened.host_id, self.opened.stream_epoch, self._seen, items, self._shared.now_us())
+        try:
+            future = self._shared.writer.submit(batch.apply, priority=Priority.EVIDENCE, weight=size)
+        except WriterBusyError:
+            self._shared.counters.busy_waits_total += 1
+            await asyncio.sleep(_BUSY_SECONDS)
+            return
+        self._pending, self._pending_bytes, self._in_flight_bytes = [], 0, size
+        try:
+            committed = await asyncio.wrap_future(future)
+        finally:
+            self._in_flight_bytes = 0
+            self._shared.budget.give_back(size)
+            self._room.set()
+        self._tell(committed)
+        await self._acknowledge(committed)
+        if committed.refusal is not None:
+            self.fail(ended_by(committed.refusal))
+
+    def _tell(self, committed: Committed) -> None:
+        counters = self._shared.counters
+        counters.commits_total += 1
+        counters.lines_stored_total += committed.lines_stored
+        counters.lines_repeated_total += committed.lines_repeated
+        counters.gaps_total += committed.gaps
+        counters.observations_total += len(committed.observations)
+        counters.reopened_total += sum(1 for ack in committed.acks if ack.reopen_salt)
+        host_uuid = self.peer.host_uuid
+        if committed.evidence:
+            self._shared.listener.evidence_committed(self.opened.host_id, host_uuid)
+        for observation in committed.observations:
+            self._shared.listener.observed(observation_of(host_uuid, observation))
+
+    async def _acknowledge(self, committed: Committed) -> None:
+        for ack in committed.acks:
+            message = ingest_service_pb2.Ack(
+                file=evidence_pb2.FileKey(fingerprint=ack.key.fingerprint, salt=ack.key.salt),
+                to_offset=ack.to_offset,
+                ordinal=ack.ordinal,
+                observed_seq=committed.observed_seq,
+                reopen_salt=ack.reopen_salt,
+            )
+            await self.send(ingest_service_pb2.CollectorMessage(ack=message))
+        if not committed.acks and committed.observations:
+            message = ingest_service_pb2.Ack(observed_seq=committed.observed_seq)
+            await self.send(ingest_service_pb2.CollectorMessage(ack=message))
