@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 
 from chainwatch_collector.show import errors
 from chainwatch_collector.show.access import Viewer
-from chainwatch_collector.show.api import actions, findings, overview, srs, stream, subjects
+from chainwatch_collector.show.api import actions, findings, monitoring, overview, srs, stream, subjects
 from chainwatch_collector.show.api.params import ERRORS
 from chainwatch_collector.show.guard import Guard
 from chainwatch_collector.show.model import ReadModel
@@ -37,9 +37,10 @@ def build_app(model: ReadModel, guard: Guard, settings: ShowSettings) -> FastAPI
     app.state.model, app.state.guard, app.state.settings = model, guard, settings
     app.state.streams = stream.Streams()
     errors.install(app)
-    for module in (overview, srs, subjects, findings, actions, stream):
+    for module in (overview, srs, subjects, findings, actions, monitoring, stream):
         app.include_router(module.router, prefix=API_PREFIX)
     app.include_router(_schema_route(app), prefix=API_PREFIX)
+    app.include_router(monitoring.root)
     app.state.pages = Pages()
     app.state.error_page = app.state.pages.error
     for module in (pages, forms, assets):
