@@ -36,6 +36,7 @@ What = Literal[
 
 
 def _say(engine: Engine, what: What, device: str | None = None, sr: str | None = None) -> None:
+    device = device.rstrip(":),.") if device else None
     engine.emit(SystemLogged(ref=engine.ref(), sr=sr, what=what, detail=engine.record.msg[:400], device=device))
 
 
@@ -68,18 +69,18 @@ def tapdisk_said(engine: Engine, fields: Fields) -> None:
 
 @on("kernel_io")
 def kernel_io(engine: Engine, fields: Fields) -> None:
-    _say(engine, "io_error", fields["device"].rstrip(":),"))
+    _say(engine, "io_error", fields["device"])
 
 
 @on("kernel_xfs")
 def kernel_xfs(engine: Engine, fields: Fields) -> None:
     if "error" in fields["detail"] or "hutting down" in fields["detail"]:
-        _say(engine, "io_error", fields["device"].rstrip(":),"))
+        _say(engine, "io_error", fields["device"])
 
 
 @on("read_only")
 def read_only(engine: Engine, fields: Fields) -> None:
-    _say(engine, "read_only", fields["device"].rstrip(":),."))
+    _say(engine, "read_only", fields["device"])
 
 
 @on("nfs_down")
