@@ -10,7 +10,7 @@ from chainwatch_collector.read.clock import Clock
 from chainwatch_collector.read.open_runs import OpenRun, Process
 from chainwatch_collector.read.record import Record
 from chainwatch_collector.read.registry import Registry
-from chainwatch_collector.read.words import Fact, Line, LineRef, RunKey
+from chainwatch_collector.read.words import AnyLine, Fact, Line, LineRef, RunKey
 
 _TEXT_LIMIT = 600
 _MAX_PROCESSES = 4096
@@ -40,12 +40,12 @@ class Engine:
         self.killed_images: set[str] = set()
         self.pending_failures: dict[int, PendingFailure] = {}
         self.facts: list[Fact] = []
-        self.line = Line("", 0, 0, b"")
+        self.line: AnyLine = Line("", 0, 0, b"")
         self.record = Record("", "", "", None, "", "", "")
         self.at: datetime | None = None
         self.uncertain = True
 
-    def turn_to(self, line: Line, record: Record, family: str) -> None:
+    def turn_to(self, line: AnyLine, record: Record, family: str) -> None:
         """Make this the line at hand; times are resolved in order, per log."""
         clock = self.clocks.get(family)
         if clock is None:

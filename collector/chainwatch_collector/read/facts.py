@@ -30,6 +30,7 @@ from chainwatch_collector.read.storage_facts import (
     VdiCorrupt,
 )
 from chainwatch_collector.read.words import (
+    AnyLine,
     Cause,
     CrashReason,
     Fact,
@@ -47,6 +48,7 @@ from chainwatch_collector.read.words import (
 __all__ = [
     "AbortRequested",
     "ActivationWaited",
+    "AnyLine",
     "CandidateSeen",
     "Cause",
     "CoverageLost",

@@ -25,7 +25,7 @@ from chainwatch_collector.read import (
 )
 from chainwatch_collector.read.blocks import Block, Key
 from chainwatch_collector.read.engine import Engine
-from chainwatch_collector.read.facts import CoverageLost, Fact, Line, LineRef
+from chainwatch_collector.read.facts import AnyLine, CoverageLost, Fact, LineRef
 from chainwatch_collector.read.handlers import HANDLERS
 from chainwatch_collector.read.open_runs import OpenRun
 from chainwatch_collector.read.record import Record
@@ -86,7 +86,7 @@ class HostReader:
         self._engine.registry.changed.clear()
         return changed
 
-    def feed(self, lines: Iterable[Line]) -> list[Fact]:
+    def feed(self, lines: Iterable[AnyLine]) -> list[Fact]:
         """Read on. Never raises for what a line holds."""
         for line in lines:
             self._read(line)
@@ -126,7 +126,7 @@ class HostReader:
         facts, self._engine.facts = self._engine.facts, []
         return facts
 
-    def _read(self, line: Line) -> None:
+    def _read(self, line: AnyLine) -> None:
         parsed = record.parse(line.data)
         if parsed is None:
             self._unknown(line.data.decode("utf-8", "replace"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 RunOutcome = Literal[
     "idle", "worked", "failed", "crashed", "aborted", "killed", "superseded", "disabled", "not_here", "running"
@@ -71,6 +71,23 @@ class Line(NamedTuple):
     data: bytes
     read_at: datetime | None = None
     mtime: datetime | None = None
+
+
+class AnyLine(Protocol):
+    """What the reader needs of a line: `Line`, or the store's own row of it."""
+
+    @property
+    def log(self) -> str: ...
+    @property
+    def ordinal(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def data(self) -> bytes: ...
+    @property
+    def read_at(self) -> datetime | None: ...
+    @property
+    def mtime(self) -> datetime | None: ...
 
 
 class LineRef(NamedTuple):
