@@ -16,7 +16,7 @@ class ChangeHub:
 
     def __init__(self) -> None:
         self._revision = 0
-        self._listeners: set[_Listener] = set()
+        self._listeners: set[Subscription] = set()
         self._closed = False
 
     @property
@@ -41,21 +41,26 @@ class ChangeHub:
         for listener in self._listeners:
             listener.wake.set()
 
-    async def subscribe(self) -> AsyncIterator[Change]:
-        listener = _Listener()
+    def subscribe(self) -> "Subscription":
+        """Listens from this moment on, not from the first `anext`: what is published in between is not lost."""
+        listener = Subscription(self)
         self._listeners.add(listener)
-        try:
-            while not self._closed:
-                await listener.wake.wait()
-                for change in listener.take():
-                    yield change
-        finally:
-            self._listeners.discard(listener)
+        return listener
+
+    def forget(self, listener: "Subscription") -> None:
+        self._listeners.discard(listener)
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
 
 
-class _Listener:
-    def __init__(self) -> None:
+class Subscription:
+    """An async iterator of changes; `aclose` it, or iterate until the hub is closed."""
+
+    def __init__(self, hub: ChangeHub) -> None:
         self.wake = asyncio.Event()
+        self._hub = hub
         self._pending: dict[tuple[str, str | None], Change] = {}
 
     def put(self, change: Change) -> None:
@@ -66,7 +71,17 @@ class _Listener:
         self._pending[key] = change
         self.wake.set()
 
-    def take(self) -> list[Change]:
-        self.wake.clear()
-        changes, self._pending = list(self._pending.values()), {}
-        return changes
+    def __aiter__(self) -> AsyncIterator[Change]:
+        return self
+
+    async def __anext__(self) -> Change:
+        while not self._pending and not self._hub.closed:
+            self.wake.clear()
+            await self.wake.wait()
+        if not self._pending:
+            await self.aclose()
+            raise StopAsyncIteration
+        return self._pending.pop(next(iter(self._pending)))
+
+    async def aclose(self) -> None:
+        self._hub.forget(self)

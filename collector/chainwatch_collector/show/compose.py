@@ -74,6 +74,17 @@ def roots(bodies: Sequence[FindingBody]) -> list[FindingBody]:
     return [body for body in bodies if not present.intersection(body.because)]
 
 
+def choose(scope: Scope, code: str | None, severity: str | None, sr: str | None, root_only: bool) -> list[FindingBody]:
+    """The findings in sight that fit every filter given. Raises `UnknownSubjectError` for an SR that is not there."""
+    only = scope.find(sr, ("sr",)).uuid if sr else None
+    bodies = findings(scope)
+    return [
+        body
+        for body in (roots(bodies) if root_only else bodies)
+        if code in (None, body.code) and severity in (None, body.severity) and only in (None, body.sr_uuid)
+    ]
+
+
 def effects_of(root: FindingBody, bodies: Sequence[FindingBody]) -> list[FindingBody]:
     """What hangs below a finding, directly or by way of others."""
     below, grew = {root.id}, True

@@ -40,6 +40,16 @@ from chainwatch_collector.show.views import (
 )
 
 
+class Changes(Protocol):
+    """An async iterator of changes that can be given up."""
+
+    def __aiter__(self) -> AsyncIterator[Change]: ...
+
+    async def __anext__(self) -> Change: ...
+
+    async def aclose(self) -> None: ...
+
+
 class ReadModel(Protocol):
     """See the module's docstring. Every method may be called from the event loop's thread only."""
 
@@ -130,6 +140,10 @@ class ReadModel(Protocol):
 
     async def record_audit(self, entry: AuditEntry) -> None: ...
 
-    def subscribe(self) -> AsyncIterator[Change]:
-        """Changes from now on. A slow reader misses intermediate ones and sees it in `revision`."""
+    def revision(self) -> int:
+        """The number of the newest change; `show.changes.ChangeHub` counts it."""
+        ...
+
+    def subscribe(self) -> Changes:
+        """Changes from this moment on. A slow reader misses intermediate ones, never the newest."""
         ...

@@ -1,11 +1,11 @@
 """A read model in memory: holds what it is given, filters and pages as the live one does, and publishes."""
 
 import dataclasses
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from chainwatch_collector.show.answers import Answer, Evidence
-from chainwatch_collector.show.changes import ChangeHub
+from chainwatch_collector.show.changes import ChangeHub, Subscription
 from chainwatch_collector.show.paging import page
 from chainwatch_collector.show.views import (
     AgentView,
@@ -203,7 +203,10 @@ class MemoryModel:
     async def record_audit(self, entry: AuditEntry) -> None:
         self.audit_log.append(entry)
 
-    def subscribe(self) -> AsyncIterator[Change]:
+    def revision(self) -> int:
+        return self.hub.revision
+
+    def subscribe(self) -> Subscription:
         return self.hub.subscribe()
 
     def changed(self, kind: str, pool_uuid: str | None, *subjects: str) -> None:

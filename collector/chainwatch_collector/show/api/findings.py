@@ -49,13 +49,7 @@ async def list_findings(
     root: Annotated[bool, Query(description="only those that no other finding causes")] = False,
 ) -> Json:
     """What is wrong now, worst first. Healed findings are in `/transitions`."""
-    only = scope.find(sr, ("sr",)).uuid if sr else None
-    bodies = compose.findings(scope)
-    chosen = [
-        body
-        for body in (compose.roots(bodies) if root else bodies)
-        if code in (None, body.code) and severity in (None, body.severity) and only in (None, body.sr_uuid)
-    ]
+    chosen = compose.choose(scope, code, severity, sr, root)
     return Json(page(chosen, compose.finding_key, limit, after))
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -12,6 +12,7 @@ from chainwatch_collector.show.access import Settings, Viewer
 from chainwatch_collector.show.api.params import ERRORS
 from chainwatch_collector.show.errors import ApiError
 from chainwatch_collector.show.jsonable import dumps
+from chainwatch_collector.show.model import Changes
 from chainwatch_collector.show.scope import Scope
 from chainwatch_collector.show.views import Change
 
@@ -45,9 +46,12 @@ async def stream(request: Request, scope: Viewer, settings: Settings) -> Streami
 
 async def _lines(scope: Scope, streams: Streams) -> AsyncIterator[str]:
     streams.open += 1
+    changes = scope.model.subscribe()
     try:
-        yield f"retry: {RETRY_MILLISECONDS}\n: chainwatch\n\n"
-        async for change in _until_closed(scope.model.subscribe(), streams.closing):
+        # The page was made at some revision: where this one is newer, it asks for itself again.
+        revision = scope.model.revision()
+        yield f'retry: {RETRY_MILLISECONDS}\nid: {revision}\nevent: hello\ndata: {{"revision":{revision}}}\n\n'
+        async for change in until_closed(changes, streams.closing):
             if change is None:
                 yield ": still here\n\n"
             elif change.pool_uuid is None or scope.sees(change.pool_uuid):
@@ -56,7 +60,7 @@ async def _lines(scope: Scope, streams: Streams) -> AsyncIterator[str]:
         streams.open -= 1
 
 
-async def _until_closed(changes: AsyncIterator[Change], closing: asyncio.Event) -> AsyncIterator[Change | None]:
+async def until_closed(changes: Changes, closing: asyncio.Event) -> AsyncIterator[Change | None]:
     """The changes, None where none came for a while; ends with the changes or when the server is closing."""
     stop = asyncio.create_task(closing.wait())
     pending: asyncio.Task[Change | None] | None = None
@@ -78,9 +82,8 @@ async def _until_closed(changes: AsyncIterator[Change], closing: asyncio.Event) 
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
-        if isinstance(changes, AsyncGenerator):
-            await changes.aclose()
+        await changes.aclose()
 
 
-async def _next(changes: AsyncIterator[Change]) -> Change | None:
+async def _next(changes: Changes) -> Change | None:
     return await anext(changes, None)

@@ -55,7 +55,13 @@ class Pages:
         """`api` is the same as JSON, `command` the same on the command line; both stand at the foot of the page."""
         now = scope.model.now()
         html = self._environment.get_template(name).render(
-            now=now, ago=_ago(now), principal=scope.principal, api=api, command=command, **context
+            now=now,
+            ago=_ago(now),
+            principal=scope.principal,
+            revision=scope.model.revision(),
+            api=api,
+            command=command,
+            **context,
         )
         return HTMLResponse(html, headers=HEADERS)
 

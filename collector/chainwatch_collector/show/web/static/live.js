@@ -71,6 +71,9 @@
       if (lost) schedule();
       lost = false;
     });
+    source.addEventListener("hello", function (event) {
+      if (String(JSON.parse(event.data).revision) !== document.body.dataset.revision) schedule();
+    });
     source.addEventListener("change", function () {
       if (document.visibilityState === "visible") schedule();
       else again = true;
