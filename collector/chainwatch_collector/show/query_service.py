@@ -45,20 +45,20 @@ class QueryServicer(pb_grpc.QueryServiceServicer):
     def close(self) -> None:
         self._closing.set()
 
-    async def GetHealth(self, request: pb.GetHealthRequest, context: Context) -> pb.GetHealthResponse:
+    async def GetHealth(self, request: pb.GetHealthRequest, context: Context) -> pb.GetHealthResponse:  # noqa: N802
         try:
             return messages.health(compose.health(await self._scope(context, request.pool)))
         except Exception as error:  # noqa: BLE001  # the top of a call: every error becomes a status
             await _abort(context, error)
 
-    async def Why(self, request: pb.WhyRequest, context: Context) -> pb.WhyResponse:
+    async def Why(self, request: pb.WhyRequest, context: Context) -> pb.WhyResponse:  # noqa: N802
         try:
             scope = await self._scope(context, "")
             return messages.why(detail.why(scope, scope.find(request.subject)))
         except Exception as error:  # noqa: BLE001  # the top of a call: every error becomes a status
             await _abort(context, error)
 
-    async def ListFindings(self, request: pb.ListFindingsRequest, context: Context) -> pb.ListFindingsResponse:
+    async def ListFindings(self, request: pb.ListFindingsRequest, context: Context) -> pb.ListFindingsResponse:  # noqa: N802
         try:
             scope = await self._scope(context, request.pool)
             chosen = compose.choose(
@@ -70,7 +70,7 @@ class QueryServicer(pb_grpc.QueryServiceServicer):
         except Exception as error:  # noqa: BLE001  # the top of a call: every error becomes a status
             await _abort(context, error)
 
-    async def Watch(self, request: pb.WatchRequest, context: Context) -> AsyncIterator[pb.WatchResponse]:
+    async def Watch(self, request: pb.WatchRequest, context: Context) -> AsyncIterator[pb.WatchResponse]:  # noqa: N802
         try:
             scope = await self._scope(context, request.pool)
             if self._watches >= self._max_watches:
