@@ -9,7 +9,7 @@ from chainwatch_collector.read.facts import TreeSeen
 from chainwatch_collector.read.runs import Run
 
 
-def body(reading: Reading) -> dict[str, Any]:
+def body(reading: Reading, inventory: str | None = None) -> dict[str, Any]:
     """lines, runs, findings, verdicts, srs, and notes on what was assumed."""
     understood = sum(reader.lines_understood for reader in reading.readers)
     unknown = sum(reader.lines_unknown for reader in reading.readers)

@@ -193,5 +193,15 @@ def test_json_has_the_interface_keys(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_shapes_show_no_values(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = Smlog().sm(7, f"Frobbing '{SR}' of 10.1.2.3 with 0xdeadbeef in /secret/place and \"token\" 42")
     (tmp_path / "SMlog").write_bytes(b"\n".join(log.lines) + b"\n")
-    assert main(["diagnose", str(tmp_path / "SMlog"), "--shapes"]) == 0
-    assert capsys.readouterr().out == "1\tSM: Frobbing '<s>' of <ip> with <n> in <path> and \"<s>\" <n>\n"
+    assert main(["diagnose", str(tmp_path / "SMlog"), "--shapes", "-o", "json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["shapes"]
+    assert found == {"count": 1, "shape": "SM: Frobbing '<s>' of <ip> with <n> in <path> and \"<s>\" <n>"}
+
+
+@pytest.mark.parametrize("form", ["table", "yaml", "tsv"])
+def test_every_form_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str) -> None:
+    (tmp_path / "SMlog").write_bytes(OLD + NEW)
+    main(["diagnose", str(tmp_path / "SMlog"), "-o", form])
+    captured = capsys.readouterr()
+    assert captured.out
+    assert captured.err == ""
