@@ -1,0 +1,137 @@
+"""`chainwatch-collector check`: would `run` work? One line per question, with the fix where the answer is no."""
+
+import os
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from sqlalchemy.exc import SQLAlchemyError
+
+from chainwatch_collector.keep.engine import open_bare
+from chainwatch_collector.keep.migrate import current, head
+from chainwatch_collector.serve.settings import PoolSettings, Settings
+
+
+class CheckFailedError(Exception):
+    """What is wrong and the fix."""
+
+
+def run_checks(settings: Settings, say: Callable[[str], None] = print) -> int:
+    """Ask all, say each answer. 0 where all are well, 2 otherwise."""
+    failed = 0
+    for name, question in _questions(settings):
+        try:
+            say(f"ok     {name}: {question()}")
+        except CheckFailedError as error:
+            failed += 1
+            say(f"error  {name}: {error}")
+    return 2 if failed else 0
+
+
+def _questions(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
+    path, ingest, web = settings.path, settings.ingest, settings.web
+    yield "configuration", lambda: f"{settings.source}, {len(settings.pools)} pools"
+    yield "database", lambda: _database(settings)
+    yield "ingest certificate", lambda: _certificate(path(ingest.certificate), path(ingest.key))
+    yield "client CA", lambda: _ca(path(ingest.client_ca))
+    yield "ingest port", lambda: _port(ingest.listen)
+    if web.tls:
+        yield "web certificate", lambda: _certificate(path(web.certificate), path(web.key))
+    yield "web port", lambda: _port(web.listen)
+    for pool in settings.pools:
+        yield f"pool {pool.name or pool.source.stem}", lambda pool=pool: _password_file(pool)  # type: ignore[misc]
+
+
+def _database(settings: Settings) -> str:
+    url = settings.database
+    shown = url.render_as_string(hide_password=True)
+    if url.get_backend_name() == "sqlite":
+        file = Path(url.database or "")
+        if not file.exists():
+            parent = next(p for p in file.parents if p.exists())
+            if not os.access(parent, os.W_OK):
+                raise CheckFailedError(f"{parent} is not writable: set state_dir to a directory of this user")
+            return f"{shown}, not there yet: run makes it"
+    engine = open_bare(url)
+    try:
+        revision = current(engine)
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", error)).strip().split("\n", 1)[0]
+        raise CheckFailedError(f"{shown}: {reason}; is the server up, and does database_url name it?") from None
+    finally:
+        engine.dispose()
+    return f"{shown}, schema {revision or 'empty'}" + ("" if revision == head() else f", run migrates it to {head()}")
+
+
+def _certificate(certificate: Path, key: Path) -> str:
+    loaded = _load(certificate)
+    pem = _read(key)
+    try:
+        private = serialization.load_pem_private_key(pem, None)
+    except (ValueError, TypeError):
+        raise CheckFailedError(f"{key}: is no unencrypted PEM key") from None
+    if _public_bytes(private.public_key()) != _public_bytes(loaded.public_key()):
+        raise CheckFailedError(f"{key}: is not the key of {certificate}")
+    if stat.S_IMODE(key.stat().st_mode) & 0o077:
+        raise CheckFailedError(f"{key}: others may read it: chmod 600 {key}")
+    return _validity(certificate, loaded)
+
+
+def _ca(path: Path) -> str:
+    return _validity(path, _load(path))
+
+
+def _validity(path: Path, loaded: x509.Certificate) -> str:
+    until, now = loaded.not_valid_after_utc, datetime.now(UTC)
+    if until < now:
+        raise CheckFailedError(f"{path}: expired on {until:%Y-%m-%d}: issue a new one")
+    warning = ", soon: renew it" if until - now < timedelta(days=14) else ""
+    return f"{path}, valid until {until:%Y-%m-%d}{warning}"
+
+
+def _public_bytes(key: object) -> bytes:
+    encode = getattr(key, "public_bytes")  # noqa: B009 - the union of key types has no common base with it
+    encoded: bytes = encode(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return encoded
+
+
+def _load(path: Path) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(_read(path))
+    except ValueError:
+        raise CheckFailedError(f"{path}: is no PEM certificate") from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckFailedError(f"{path}: {error.strerror}: write it there or set its path") from None
+
+
+def _port(listen: str) -> str:
+    host, _, port = listen.rpartition(":")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, int(port)))
+        except OSError as error:
+            raise CheckFailedError(f"{listen}: {error.strerror}: is a collector running, or set listen") from None
+    return f"{listen} is free"
+
+
+def _password_file(pool: PoolSettings) -> str:
+    file = pool.path(pool.password_file)
+    if not _read(file).strip():
+        raise CheckFailedError(f"{file}: is empty: write the password of {pool.username} in it")
+    if stat.S_IMODE(file.stat().st_mode) & 0o077:
+        raise CheckFailedError(f"{file}: others may read it: chmod 600 {file}")
+    if pool.ca_file:
+        _load(pool.path(pool.ca_file))
+    return f"{', '.join(pool.addresses)} as {pool.username}"
