@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from chainwatch_collector.show.answers import Evidence, FindingSubject, Run, Severity, Step, Verdict
+from chainwatch_collector.judge.answer import Evidence, FindingSubject, Run, Severity, Step, Verdict
 from chainwatch_collector.show.views import (
     AgentView,
     Attachment,

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from chainwatch_collector.show.answers import Finding, SrAnswer
+from chainwatch_collector.judge.answer import Finding, SrAnswer
 from chainwatch_collector.show.bodies import (
     Counts,
     FindingBody,

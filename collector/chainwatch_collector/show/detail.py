@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from chainwatch_collector.judge.answer import Verdict
 from chainwatch_collector.show import compose
-from chainwatch_collector.show.answers import Verdict
 from chainwatch_collector.show.bodies import FindingBody, FindingDetailBody, SrBody, SrDetailBody, VmBody, WhyBody
 from chainwatch_collector.show.scope import Scope
 from chainwatch_collector.show.views import ChainNode, MergeView, NotAvailableError, Subject, UnknownSubjectError

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from chainwatch_collector.show.answers import Answer
+from chainwatch_collector.judge.answer import Answer
 from chainwatch_collector.show.views import (
     AgentView,
     AuditEntry,

@@ -6,7 +6,7 @@ from typing import Final
 
 from chainwatch.v1 import query_service_pb2 as pb
 
-from chainwatch_collector.show.answers import Evidence
+from chainwatch_collector.judge.answer import Evidence
 from chainwatch_collector.show.bodies import FindingBody, HealthBody, PoolBody, WhyBody
 from chainwatch_collector.show.views import Page
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from chainwatch_collector.show.answers import Answer, Finding
+from chainwatch_collector.judge.answer import Answer, Finding
 from chainwatch_collector.show.guard import Principal
 from chainwatch_collector.show.model import ReadModel
 from chainwatch_collector.show.views import (

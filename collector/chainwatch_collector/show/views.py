@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Literal, TypeVar
 
-from chainwatch_collector.show.answers import Evidence
+from chainwatch_collector.judge.answer import Evidence
 
 T = TypeVar("T")
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from chainwatch_collector.show.answers import (
+from chainwatch_collector.judge.answer import (
     Answer,
     DiskVerdict,
     Finding,

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from chainwatch_collector.show.answers import Answer, Evidence
+from chainwatch_collector.judge.answer import Answer, Evidence
 from chainwatch_collector.show.changes import ChangeHub, Subscription
 from chainwatch_collector.show.paging import page
 from chainwatch_collector.show.views import (

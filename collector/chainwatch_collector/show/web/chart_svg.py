@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from chainwatch_collector.show.answers import Run
+from chainwatch_collector.judge.answer import Run
 from chainwatch_collector.show.views import HistoryPoint
 from chainwatch_collector.words import clock
 
