@@ -1,0 +1,157 @@
+"""The simulated dom0 logs as the real one: its runs read right, and no line shape is its own."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from chainwatch_collector.read import record
+from chainwatch_collector.read.facts import Line
+from chainwatch_collector.read.reader import HostReader
+from chainwatch_collector.read.shapes import shape
+from corpora import CORPORA, NAMES, needs_corpora
+
+from lab.dom0.gc import Collection, kick
+from lab.dom0.images import Image, Images
+from lab.dom0.rsyslog import Rsyslog
+from lab.dom0.steps import Merged, Refused, Run, Say, Step, Wait
+
+SR = "413c9052-5f70-4775-811c-741aa8558a69"
+ROOT, MIDDLE, UPPER, LEAF = (f"{letter * 8}-0000-4000-8000-000000000001" for letter in "abcd")
+
+
+def images() -> Images:
+    """Root ← middle ← upper ← leaf: two inner merges, then a leaf merge."""
+    sr = Images(SR)
+    size = 8 << 30
+    sr.add(
+        Image(ROOT, None, True, size, frozenset(range(600))),
+        Image(MIDDLE, ROOT, True, size, frozenset(range(500, 900))),
+        Image(UPPER, MIDDLE, True, size, frozenset(range(300))),
+        Image(LEAF, UPPER, False, size, frozenset(range(40))),
+    )
+    return sr
+
+
+def play(steps: list[Step], log: Rsyslog, at: datetime | None = None) -> datetime:
+    """In no time: the clock is moved on instead."""
+    now = at or datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+    for step in steps:
+        if isinstance(step, Say):
+            log.say(step, now)
+        elif isinstance(step, Wait | Run):
+            now += timedelta(seconds=step.seconds)
+    return now
+
+
+def read(path: Path) -> HostReader:
+    reader, offset = HostReader("", UTC), 0
+    lines = []
+    for data in path.read_bytes().splitlines(keepends=True):
+        lines.append(Line("SMlog", 0, offset, data.rstrip(b"\n"), datetime(2026, 11, 22, 9, tzinfo=UTC), None))
+        offset += len(data)
+    reader.feed(lines)
+    reader.finish()
+    return reader
+
+
+def told(tmp_path: Path, collection: Collection) -> tuple[HostReader, list[Step]]:
+    steps = [*kick(SR, collection.pid - 1), *collection.steps()]
+    with Rsyslog(tmp_path / "SMlog") as log:
+        play(steps, log)
+    return read(tmp_path / "SMlog"), steps
+
+
+def test_a_healthy_run_merges_everything(tmp_path: Path) -> None:
+    sr = images()
+    reader, steps = told(tmp_path, Collection(sr, 18930))
+    [run] = reader.runs
+    assert (run.sr, run.outcome) == (SR, "worked")
+    assert [(m.kind, m.child[:8], m.parent[:8], m.outcome) for m in run.merges] == [
+        ("inner", MIDDLE[:8], ROOT[:8], "done"),
+        ("inner", UPPER[:8], ROOT[:8], "done"),
+        ("leaf", LEAF[:8], ROOT[:8], "done"),
+    ]
+    assert [step.kind for step in steps if isinstance(step, Merged)] == ["inner", "inner", "leaf"]
+    assert list(sr.by_uuid) == [LEAF]
+    assert reader.lines_unknown == 0
+
+
+def test_a_corrupt_parent_fails_its_merges(tmp_path: Path) -> None:
+    sr = images()
+    sr.by_uuid[ROOT].corrupt = True
+    reader, _ = told(tmp_path, Collection(sr, 18930, leaf_coalesce=False))
+    [run] = reader.runs
+    assert run.outcome == "failed"
+    assert ("inner", "failed", "corrupt") in [(m.kind, m.outcome, m.cause) for m in run.merges]
+
+
+def test_no_room_is_refused_and_told(tmp_path: Path) -> None:
+    sr = images()
+    sr.free_bytes = 10 << 20
+    reader, steps = told(tmp_path, Collection(sr, 18930))
+    assert reader.runs[0].merges[0].outcome == "no_space"
+    assert Refused(SR) in steps
+
+
+@pytest.mark.parametrize(
+    ("faults", "outcome"),
+    [({"crash": True}, "crashed"), ({"disabled": True}, "disabled"), ({"killed_in_copy": True}, "running")],
+)
+def test_runs_that_do_not_end_well(tmp_path: Path, faults: dict[str, bool], outcome: str) -> None:
+    reader, _ = told(tmp_path, Collection(images(), 18930, **faults))  # type: ignore[arg-type]
+    assert reader.runs[0].outcome == outcome
+
+
+@needs_corpora
+@pytest.mark.corpora
+def test_every_line_shape_is_a_real_one(tmp_path: Path) -> None:
+    real = {shape_of(line) for name in NAMES for line in (CORPORA / name / "SMlog").read_bytes().splitlines()}
+    for number, faults in enumerate(({}, {"crash": True}, {"disabled": True}, {"leaf_coalesce": False})):
+        for spoilt in (False, True):
+            sr = images()
+            sr.by_uuid[ROOT].corrupt = spoilt
+            sr.free_bytes = 1 << 40 if number else 700 << 20
+            told(tmp_path, Collection(sr, 18930, **faults))  # type: ignore[arg-type]
+    ours = {shape_of(line) for line in (tmp_path / "SMlog").read_bytes().splitlines()}
+    assert ours <= real, sorted(ours - real)
+
+
+def shape_of(line: bytes) -> str:
+    parsed = record.parse(line)
+    assert parsed is not None
+    return re.sub(r"<n>[GMK]\b", "<size>", shape(parsed.msg))
+
+
+def test_rsyslog_writes_blocks_cuts_and_reduces(tmp_path: Path) -> None:
+    at = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+    log = Rsyslog(tmp_path / "SMlog")
+    for _ in range(3):
+        log.line("SM: [7] lock: opening lock file /var/lock/sm/x/sr", at)
+    assert (tmp_path / "SMlog").read_bytes() == b""
+    log.line("SM: [7] " + "x" * 9000, at)
+    assert (tmp_path / "SMlog").stat().st_size == 8192
+    log.close()
+    first, repeated, cut = (tmp_path / "SMlog").read_bytes().splitlines()
+    assert first == b"Nov  2 08:00:00 xcp-lab1 SM: [7] lock: opening lock file /var/lock/sm/x/sr"
+    assert repeated.endswith(b"SM: message repeated 2 times: [ [7] lock: opening lock file /var/lock/sm/x/sr]")
+    assert len(cut) == 8191
+
+
+def test_rotation_goes_on_in_the_old_inode_until_the_hup(tmp_path: Path) -> None:
+    log = Rsyslog(tmp_path / "SMlog", block_bytes=0)
+    log.line("SM: [7] one")
+    log.rotate()
+    log.line("SM: [7] two")
+    log.rename()
+    log.line("SM: [7] three")
+    assert not (tmp_path / "SMlog").exists()
+    log.hup()
+    log.line("SM: [7] four")
+    log.close()
+    assert gzip.decompress((tmp_path / "SMlog.2.gz").read_bytes()).endswith(b"one\n")
+    assert [line[-5:] for line in (tmp_path / "SMlog.1").read_bytes().splitlines()] == [b"] two", b"three"]
+    assert (tmp_path / "SMlog").read_bytes().endswith(b"four\n")
