@@ -6,6 +6,7 @@ import gzip
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chainwatch_collector.read import record
@@ -15,6 +16,7 @@ from chainwatch_collector.read.shapes import shape
 from corpora import CORPORA, NAMES, needs_corpora
 
 from lab.dom0.gc import Collection, kick
+from lab.dom0.host import Dom0Process, HostDirectory
 from lab.dom0.images import Image, Images
 from lab.dom0.rsyslog import Rsyslog
 from lab.dom0.steps import Merged, Refused, Run, Say, Step, Wait
@@ -155,3 +157,36 @@ def test_rotation_goes_on_in_the_old_inode_until_the_hup(tmp_path: Path) -> None
     assert gzip.decompress((tmp_path / "SMlog.2.gz").read_bytes()).endswith(b"one\n")
     assert [line[-5:] for line in (tmp_path / "SMlog.1").read_bytes().splitlines()] == [b"] two", b"three"]
     assert (tmp_path / "SMlog").read_bytes().endswith(b"four\n")
+
+
+def test_a_dom0_runs_real_copies_with_the_real_argv(tmp_path: Path) -> None:
+    heard: list[dict[str, Any]] = []
+    host = Dom0Process(HostDirectory(tmp_path / "h", "xcp-1", "40a1f9b0-0000-4000-8000-000000000001"), [], heard.append)
+    host.start()
+    try:
+        images = [
+            {"uuid": ROOT, "parent": None, "hidden": True, "virtual_bytes": 8 << 30, "blocks": [0, 20]},
+            {"uuid": LEAF, "parent": ROOT, "hidden": False, "virtual_bytes": 8 << 30, "blocks": [0, 40]},
+        ]
+        done = host.tell(do="collect", sr={"uuid": SR, "images": images})
+        argv = None
+        while argv is None and not done.is_set():
+            argv = image_process(tmp_path / "h/proc")
+        assert argv == ["/usr/bin/vhd-util", "coalesce", "--debug", "-n", f"/var/run/sr-mount/{SR}/{LEAF}.vhd"]
+        assert done.wait(60)
+    finally:
+        host.stop()
+    assert [message["merged"]["kind"] for message in heard] == ["leaf"]
+    assert read(tmp_path / "h/var/log/SMlog").runs[0].outcome == "worked"
+
+
+def image_process(proc: Path) -> list[str] | None:
+    """As the machine sees it: a namespace's own /proc is not mounted out here."""
+    for directory in (Path("/proc") if not any(proc.iterdir()) else proc).glob("[0-9]*"):
+        try:
+            argv = (directory / "cmdline").read_bytes().decode().split("\0")[:-1]
+        except OSError:
+            continue
+        if argv and argv[0] == "/usr/bin/vhd-util":
+            return argv
+    return None
