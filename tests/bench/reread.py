@@ -17,6 +17,8 @@ from chainwatch_collector.read.reader import HostReader
 from smlog import OTHER_SR, SR, Smlog
 from sqlalchemy import Connection
 
+from bench.figures import Figure, figure
+
 LOG = "/var/log/SMlog"
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 _HOST, _FILE, _LOG = 1, 1, 1
@@ -99,5 +101,8 @@ def _run() -> list[bytes]:
 
 _RUN = _run()
 
-if __name__ == "__main__":
-    print(f"reread_million_s {reread_million_s():.1f}")
+
+def figures() -> list[Figure]:
+    """For `make bench`."""
+    seconds = reread_million_s()
+    return [figure("reread_million_s", seconds, "s", "< 60", seconds < 60)]
