@@ -83,6 +83,14 @@ class TransitionIn(NamedTuple):
     body: Json
 
 
+class RunGone(NamedTuple):
+    """The key of a run that turned out to be another one's beginning: its row goes."""
+
+    host_id: int
+    ordinal: int
+    offset: int
+
+
 class HistoryIn(NamedTuple):
     """One number of one subject at one time, e.g. `depth_max`."""
 
@@ -96,6 +104,7 @@ class FoldStep(NamedTuple):
     """Everything one step of a pool's fold changed: committed together or not at all.
 
     `version` is the fold's own: a better grammar builds a new version beside the old one, which answers meanwhile.
+    `state`, `answer` None: as they were.
     """
 
     version: int
@@ -104,6 +113,7 @@ class FoldStep(NamedTuple):
     answer: Json | None = None
     events: Sequence[EventIn] = ()
     runs: Sequence[RunIn] = ()
+    runs_gone: Sequence[RunGone] = ()
     findings: Sequence[FindingIn] = ()
     transitions: Sequence[TransitionIn] = ()
     history: Sequence[HistoryIn] = ()

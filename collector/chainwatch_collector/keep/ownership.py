@@ -6,7 +6,8 @@ from chainwatch_collector.keep.folded import NotOwnerError, Ownership
 from chainwatch_collector.keep.projection_tables import POOL_OWNERS
 
 _NOW = {
-    "sqlite": "SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+    # unixepoch('subsec') is of SQLite 3.42; Debian 12 and EL9 have older ones.
+    "sqlite": "SELECT CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)",
     "postgresql": "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)",
 }
 

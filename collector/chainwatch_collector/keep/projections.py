@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from chainwatch_collector.keep.folded import (
     EventIn,
@@ -43,21 +43,30 @@ def commit_step(connection: Connection, ownership: Ownership, step: FoldStep, no
     check_owner(connection, ownership)
     pool_uuid, now_us = ownership.pool_uuid, to_us(now)
     upsert(connection, EVENTS, _event_rows(connection, step.events))
+    for gone in step.runs_gone:
+        connection.execute(delete(RUNS).where(*(RUNS.c[name] == value for name, value in gone._asdict().items())))
     upsert(connection, RUNS, [_run_row(pool_uuid, run) for run in step.runs])
     upsert(connection, FINDINGS, [_finding_row(pool_uuid, finding) for finding in step.findings])
     if step.transitions:
         connection.execute(insert(TRANSITIONS), [_transition_row(pool_uuid, t) for t in step.transitions])
     upsert(connection, HISTORY, [_history_row(pool_uuid, h) for h in step.history])
     upsert(connection, FOLDS, [_fold_row(pool_uuid, step.version, host, now_us) for host in step.hosts])
-    if step.state is not None or step.answer is not None:
-        row = {
-            "pool_uuid": pool_uuid,
-            "version": step.version,
-            "state": step.state or b"",
-            "answer": _dump(step.answer or {}),
-            "updated_at_us": now_us,
-        }
-        upsert(connection, POOL_STATES, [row])
+    _write_state(connection, pool_uuid, step, now_us)
+
+
+def _write_state(connection: Connection, pool_uuid: str, step: FoldStep, now_us: int) -> None:
+    values: dict[str, object] = {}
+    if step.state is not None:
+        values["state"] = step.state
+    if step.answer is not None:
+        values["answer"] = _dump(step.answer)
+    if not values:
+        return
+    key = {"pool_uuid": pool_uuid, "version": step.version}
+    change = update(POOL_STATES).where(*(POOL_STATES.c[name] == value for name, value in key.items()))
+    if connection.execute(change.values(updated_at_us=now_us, **values)).rowcount == 0:
+        first = {"state": b"", "answer": "{}", "updated_at_us": now_us}
+        connection.execute(insert(POOL_STATES).values(key | first | values))
 
 
 def load_fold(connection: Connection, pool_uuid: str, version: int) -> StoredFold:
@@ -80,6 +89,28 @@ def forget_version(connection: Connection, ownership: Ownership, version: int) -
     check_owner(connection, ownership)
     for table in (FOLDS, POOL_STATES):
         connection.execute(delete(table).where(table.c.pool_uuid == ownership.pool_uuid, table.c.version == version))
+
+
+def newest_answer(connection: Connection, pool_uuid: str) -> tuple[Json, datetime] | None:
+    """The newest stored answer of any version and when it was written: what answers while a fold is being built."""
+    query = select(POOL_STATES.c.answer, POOL_STATES.c.updated_at_us).where(POOL_STATES.c.pool_uuid == pool_uuid)
+    for row in connection.execute(query.order_by(POOL_STATES.c.updated_at_us.desc())):
+        answer = json.loads(row.answer)
+        if answer:
+            return answer, _at(row.updated_at_us)
+    return None
+
+
+def fold_versions(connection: Connection, pool_uuid: str) -> list[int]:
+    """The versions that a pool's fold was ever built in and not forgotten, ascending."""
+    query = select(FOLDS.c.version).where(FOLDS.c.pool_uuid == pool_uuid).distinct().order_by(FOLDS.c.version)
+    return list(connection.execute(query).scalars())
+
+
+def pools_of_hosts(connection: Connection) -> dict[int, str]:
+    """host id → the pool that last folded it."""
+    query = select(FOLDS.c.host_id, FOLDS.c.pool_uuid).order_by(FOLDS.c.updated_at_us)
+    return {row.host_id: row.pool_uuid for row in connection.execute(query)}
 
 
 def open_findings(connection: Connection, pool_uuid: str) -> list[FindingIn]:
