@@ -1,0 +1,197 @@
+"""Logs of several hosts, the inventory and the observations put together into one SR's state. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from chainwatch_collector.chains.forest import Forest
+from chainwatch_collector.inventory.picture import Picture
+from chainwatch_collector.inventory.records import Sr, Vdi
+from chainwatch_collector.read.facts import GcSwitchedOff, LineRef
+from chainwatch_collector.read.words import Switch
+from chainwatch_collector.track import healing
+from chainwatch_collector.track.host_log import HostLog
+from chainwatch_collector.track.image_work import ImageProcess
+from chainwatch_collector.track.incidents import Incident
+from chainwatch_collector.track.observations import LockHeld, SrRuntimeSeen
+from chainwatch_collector.track.runs_seen import RunSeen
+from chainwatch_collector.track.since import Since
+from chainwatch_collector.track.sr_log import SrLog
+from chainwatch_collector.track.state import SrState
+from chainwatch_collector.track.trees import LoggedTrees
+
+RUNS_SHOWN = 60
+_UUID_LENGTH = 36
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one host's log says of the SR."""
+
+    host: str
+    log: SrLog
+
+
+@dataclass(slots=True)
+class Names:
+    """8 characters → the one VDI of the SR that has them; absent where two fit or none."""
+
+    full: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, vdis: Mapping[str, Vdi]) -> Names:
+        """From the inventory's VDIs of one SR."""
+        found: dict[str, str] = {}
+        twice: set[str] = set()
+        for uuid in vdis:
+            if found.setdefault(uuid[:8], uuid) != uuid:
+                twice.add(uuid[:8])
+        return cls({prefix: uuid for prefix, uuid in found.items() if prefix not in twice})
+
+    def resolve(self, name: str) -> str:
+        """The full uuid where exactly one fits, else the name as it is."""
+        return self.full.get(name, name) if len(name) == 8 else name
+
+
+def parts_by_sr(hosts: Mapping[str, HostLog], picture: Picture | None) -> dict[str, list[Part]]:
+    """SR uuid → the logs about it. A tree header's 4 digits resolve to the one SR they fit, else stay as they are."""
+    known = {sr for log in hosts.values() for sr in log.srs if len(sr) == _UUID_LENGTH}
+    if picture is not None:
+        known |= {sr.uuid for sr in picture.srs.values()}
+    found: dict[str, list[Part]] = {}
+    for host in sorted(hosts):
+        for sr, log in sorted(hosts[host].srs.items()):
+            fitting = [sr] if len(sr) == _UUID_LENGTH else [uuid for uuid in known if uuid.startswith(sr)]
+            found.setdefault(fitting[0] if len(fitting) == 1 else sr, []).append(Part(host, log))
+    return found
+
+
+def processes_of(uuid: str, hosts: Mapping[str, HostLog]) -> tuple[ImageProcess, ...]:
+    """Image processes on this SR, on whichever host they run."""
+    return tuple(found for key in sorted(hosts) for found in hosts[key].images.of_sr(uuid))
+
+
+def status_of(gc_host: str | None, hosts: Mapping[str, HostLog]) -> int:
+    """Changes when the GC host's own word about its locks and units does."""
+    return id(hosts[gc_host].status) if gc_host is not None and gc_host in hosts else 0
+
+
+def sr_state(
+    uuid: str,
+    parts: Sequence[Part],
+    record: Sr | None,
+    forest: Forest | None,
+    picture: Picture | None,
+    gc_host: str | None,
+    hosts: Mapping[str, HostLog],
+    since: Since | None = None,
+    *,
+    processes: tuple[ImageProcess, ...] = (),
+) -> SrState:
+    """The SR's state; `parts` in any order."""
+    ordered = sorted(parts, key=lambda part: part.host)
+    names = Names.of(picture.vdis(record.ref)) if picture is not None and record is not None else Names()
+    newest = _newest_part(ordered, gc_host)
+    runs = _runs(ordered)
+    return SrState(
+        uuid=uuid,
+        name=record.name if record is not None else next((p.log.name for p in ordered if p.log.name), ""),
+        record=record,
+        forest=forest,
+        tree=_tree(ordered),
+        gc_host=gc_host,
+        hosts=tuple(dict.fromkeys(part.host for part in ordered)),
+        open_run=next((run for run in reversed(runs) if run.running), None),
+        step=newest.log.step if newest is not None else None,
+        runs=tuple(runs[-RUNS_SHOWN:]),
+        incidents=_incidents(ordered, names, record, forest, picture),
+        switches=_switches(ordered),
+        kick=_latest(part.log.kick for part in ordered),
+        abort=_latest(part.log.abort for part in ordered),
+        lock_wait=newest.log.lock_wait if newest is not None else None,
+        full_run=_latest(part.log.full_run for part in ordered),
+        scan_ok=_latest(part.log.scan_ok for part in ordered),
+        scan_failures=max((part.log.scan_failures for part in ordered), default=0),
+        last_merge=_latest(part.log.last_merge for part in ordered),
+        rates=tuple(sorted((rate for part in ordered for rate in part.log.rates), key=lambda rate: rate.at)),
+        processes=processes,
+        locks=_locks(uuid, gc_host, hosts),
+        runtime=_runtime(uuid, gc_host, hosts),
+        pending_since=since.pending if since is not None else {},
+        garbage_since=since.garbage if since is not None else {},
+    )
+
+
+def _locks(uuid: str, gc_host: str | None, hosts: Mapping[str, HostLog]) -> tuple[LockHeld, ...]:
+    status = hosts[gc_host].status if gc_host is not None and gc_host in hosts else None
+    return tuple(lock for lock in status.locks if lock.sr_uuid == uuid) if status is not None else ()
+
+
+def _runtime(uuid: str, gc_host: str | None, hosts: Mapping[str, HostLog]) -> SrRuntimeSeen | None:
+    status = hosts[gc_host].status if gc_host is not None and gc_host in hosts else None
+    return next((seen for seen in status.srs if seen.sr_uuid == uuid), None) if status is not None else None
+
+
+def _key(ref: LineRef | None) -> tuple[datetime, str, int, int]:
+    """Between hosts only time tells an order; within one host, position (which its own fold has kept already)."""
+    if ref is None:
+        return (_NEVER, "", 0, 0)
+    return (ref.at or _NEVER, ref.host, ref.ordinal, ref.offset)
+
+
+def _latest(refs: Iterable[LineRef | None]) -> LineRef | None:
+    return max((ref for ref in refs if ref is not None), key=_key, default=None)
+
+
+def _newest_part(parts: Sequence[Part], gc_host: str | None) -> Part | None:
+    """The GC host's own log, else the one with the newest run."""
+    for part in parts:
+        if part.host == gc_host and part.log.started is not None:
+            return part
+    started = [part for part in parts if part.log.started is not None]
+    return max(started, key=lambda part: _key(part.log.started), default=None)
+
+
+def _runs(parts: Sequence[Part]) -> list[RunSeen]:
+    found = [run for part in parts for run in part.log.runs.in_order()]
+    return sorted(found, key=lambda run: _key(run.start))
+
+
+def _tree(parts: Sequence[Part]) -> LoggedTrees | None:
+    trees = [part.log.trees for part in parts if part.log.trees.ref is not None]
+    return max(trees, key=lambda tree: _key(tree.ref), default=None)
+
+
+def _switches(parts: Sequence[Part]) -> dict[Switch, GcSwitchedOff]:
+    """A later full run on another host has passed the switch."""
+    found: dict[Switch, GcSwitchedOff] = {}
+    for part in parts:
+        for switch, off in part.log.switches.items():
+            passed = any(
+                other is not part and other.log.full_run is not None and _key(other.log.full_run) > _key(off.ref)
+                for other in parts
+            )
+            if not passed and (switch not in found or _key(off.ref) > _key(found[switch].ref)):
+                found[switch] = off
+    return found
+
+
+def _incidents(
+    parts: Sequence[Part], names: Names, record: Sr | None, forest: Forest | None, picture: Picture | None
+) -> tuple[Incident, ...]:
+    found: list[Incident] = []
+    for part in parts:
+        others = [other.log for other in parts if other is not part]
+        for incident in part.log.incidents:
+            named = replace(incident, vdi=_resolved(names, incident.vdi), parent=names.resolve(incident.parent))
+            if healing.elsewhere(named, others) or healing.by_inventory(named, record, forest, picture):
+                continue
+            found.append(named)
+    return tuple(sorted(found, key=lambda incident: (*_key(incident.first), incident.kind, incident.key)))
+
+
+def _resolved(names: Names, vdi: str) -> str:
+    return ",".join(names.resolve(one) for one in vdi.split(","))

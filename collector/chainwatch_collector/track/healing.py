@@ -1,0 +1,66 @@
+"""What shows an incident healed besides its own log: another host's log after a failover, and the inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from chainwatch_collector.chains.forest import Forest
+from chainwatch_collector.inventory.picture import Picture
+from chainwatch_collector.inventory.records import Sr
+from chainwatch_collector.read.facts import LineRef
+from chainwatch_collector.track.incidents import Incident, IncidentKind
+from chainwatch_collector.track.sr_log import SrLog
+
+_BY_FULL_RUN: Final[frozenset[IncidentKind]] = frozenset(
+    ("crashed", "interrupted", "undone", "no_space", "multi_attach", "parent_missing", "host_blocked", "leaf_skipped")
+)
+_OF_PAIRS: Final[frozenset[IncidentKind]] = frozenset(("merge_failed", "gave_up", "no_space"))
+_OF_VDIS: Final[frozenset[IncidentKind]] = frozenset(
+    ("merge_failed", "gave_up", "corrupt", "chain_too_long", "frozen", "stale_flag", "leaf_skipped", "activation_waits")
+)
+
+
+def elsewhere(incident: Incident, logs: Sequence[SrLog]) -> bool:
+    """Whether a later line of another host's log about the same SR shows it healed."""
+    return any(_healed_in(incident, log) for log in logs)
+
+
+def _healed_in(incident: Incident, log: SrLog) -> bool:
+    if incident.kind in _BY_FULL_RUN and _after(log.full_run, incident.last):
+        return True
+    if incident.kind in ("scan_failed", "parent_missing") and _after(log.scan_ok, incident.last):
+        return True
+    if incident.kind in _OF_PAIRS or incident.kind == "corrupt":
+        gone = log.merged_at.get(incident.vdi[:8])
+        if _after(gone, incident.last) or _after(log.merged_at.get(incident.parent[:8]), incident.last):
+            return True
+        later_run = _after(log.full_run, incident.last) and _after(log.trees.ref, incident.last)
+        if incident.kind in ("merge_failed", "gave_up") and later_run:
+            return (
+                not log.trees.mergeable(incident.vdi, incident.parent)
+                or log.incidents.get(incident.kind, incident.key) is None
+            )
+    return False
+
+
+def by_inventory(incident: Incident, record: Sr | None, forest: Forest | None, picture: Picture | None) -> bool:
+    """Whether XenAPI, asked after the incident, no longer has what it is about. Never from a picture that is frozen."""
+    if record is None or picture is None or not picture.reachable or picture.as_of is None:
+        return False
+    if incident.last.at is None or picture.as_of <= incident.last.at:
+        return False
+    if incident.kind == "lost":
+        return incident.vdi in picture.vdis(record.ref)
+    if incident.kind not in _OF_VDIS or len(incident.vdi) != 36:
+        return False
+    if incident.vdi not in picture.vdis(record.ref):
+        return True
+    if incident.kind in ("merge_failed", "gave_up") and forest is not None and len(incident.parent) == 36:
+        node = forest.nodes.get(incident.vdi)
+        return node is not None and node.parent != incident.parent
+    return False
+
+
+def _after(ref: LineRef | None, than: LineRef) -> bool:
+    return ref is not None and ref.at is not None and than.at is not None and ref.at > than.at

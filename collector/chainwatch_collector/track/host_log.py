@@ -1,0 +1,155 @@
+"""One host: its log folded per SR, what its agent observes, and whether the agent is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from chainwatch_collector.read.facts import (
+    CoverageLost,
+    Fact,
+    LineRef,
+    LockWaited,
+    RunKey,
+    SystemLogged,
+)
+from chainwatch_collector.read.runs import Run
+from chainwatch_collector.track.coverage import Coverage
+from chainwatch_collector.track.image_work import ImageWork
+from chainwatch_collector.track.incidents import Incident, Incidents
+from chainwatch_collector.track.observations import Observation, ProcessesObserved, StatusObserved
+from chainwatch_collector.track.runs_seen import run_seen
+from chainwatch_collector.track.sr_log import SrLog
+
+_SR_IN_LOCK = re.compile(r"/var/lock/sm/(?:lvm-)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/")
+_RUN_NAMES_KEPT = 500
+
+
+@dataclass(slots=True)
+class HostLog:
+    """`host`: the uuid live, the host name in the lines offline."""
+
+    host: str
+    srs: dict[str, SrLog] = field(default_factory=dict)
+    incidents: Incidents = field(default_factory=Incidents)
+    run_srs: dict[RunKey, str] = field(default_factory=dict)
+    coverage: Coverage | None = None
+    first_at: datetime | None = None
+    newest_at: datetime | None = None
+    gaps: tuple[LineRef, ...] = ()
+    lost_bytes: int = 0
+    connected: bool | None = None
+    connection_changed_at: datetime | None = None
+    seen_at: datetime | None = None
+    status: StatusObserved | None = None
+    processes: ProcessesObserved | None = None
+    images: ImageWork = field(default_factory=ImageWork)
+    grew_at: datetime | None = None
+    dropped_total: int = 0
+    version: int = 0
+    sr_versions: dict[str, int] = field(default_factory=dict)
+
+    # --- the log ----------------------------------------------------------------------------------------------
+
+    def take(self, facts: Sequence[Fact], runs: Sequence[Run], coverage: Coverage | None) -> None:
+        """Read on: facts in the order of the log, and the runs that changed with them."""
+        self.version += 1
+        if coverage is not None:
+            self.coverage = coverage
+        for run in runs:
+            self._run(run)
+        for fact in facts:
+            self._time(fact.ref.at)
+            self._fact(fact)
+
+    def _time(self, at: datetime | None) -> None:
+        if at is not None:
+            self.first_at = self.first_at or at
+            self.newest_at = at if self.newest_at is None else max(self.newest_at, at)
+
+    def _run(self, run: Run) -> None:
+        seen = run_seen(run)
+        if seen.sr:
+            self.run_srs[run.key] = seen.sr
+            if len(self.run_srs) > _RUN_NAMES_KEPT:
+                del self.run_srs[next(iter(self.run_srs))]
+            log = self._log(seen.sr)
+            log.runs.take(seen)
+            if run.sr_name:
+                log.name = run.sr_name
+
+    def _log(self, sr: str) -> SrLog:
+        log = self.srs.get(sr)
+        if log is None:
+            log = self.srs[sr] = SrLog(sr)
+        self.sr_versions[sr] = self.version
+        return log
+
+    def _fact(self, fact: Fact) -> None:
+        sr = fact.sr
+        if isinstance(fact, LockWaited) and sr is None:
+            found = _SR_IN_LOCK.search(fact.path)
+            sr = found[1] if found else None
+        if fact.run is not None:
+            sr = self.run_srs.get(fact.run, sr)
+            if sr is not None:
+                self.run_srs.setdefault(fact.run, sr)
+        if isinstance(fact, CoverageLost):
+            self._gap(fact)
+        elif sr is not None:
+            self._log(sr).fold(fact)
+        else:
+            self._system(fact)
+
+    def _gap(self, fact: CoverageLost) -> None:
+        self.gaps = (*self.gaps, fact.ref)[-5:]
+        self.lost_bytes += fact.lost_bytes or 0
+        self.first_at = fact.ref.at or self.first_at
+
+    def _system(self, fact: Fact) -> None:
+        """What no SR is named for: the kernel's and daemons' words, lock waits on names of no SR."""
+        if isinstance(fact, SystemLogged):
+            if fact.what == "nfs_up":
+                self.incidents.heal("system", key=f"nfs_down:{fact.device or ''}")
+                return
+            key = f"{fact.what}:{fact.device or ''}"
+            incident = Incident(
+                kind="system", key=key, first=fact.ref, last=fact.ref, cause=fact.what, detail=fact.detail
+            )
+            self.incidents.met(incident)
+
+    # --- the agent --------------------------------------------------------------------------------------------
+
+    def observe(self, observation: Observation) -> None:
+        """Samples or a status; an older one than the last is ignored."""
+        self.version += 1
+        self._heard(observation.at)
+        if isinstance(observation, ProcessesObserved):
+            if _newer(observation.at, self.processes.at if self.processes else None):
+                self.processes = observation
+                self.images.see(observation)
+        elif _newer(observation.at, self.status.at if self.status else None):
+            self._grown(observation)
+            self.status = observation
+
+    def _grown(self, status: StatusObserved) -> None:
+        before = {log.path: log.size_bytes for log in self.status.logs} if self.status else {}
+        if any(log.size_bytes != before.get(log.path) for log in status.logs if log.path.endswith("SMlog")):
+            self.grew_at = status.at
+
+    def _heard(self, at: datetime | None) -> None:
+        if _newer(at, self.seen_at):
+            self.seen_at = at
+
+    def stream_changed(self, connected: bool, at: datetime) -> None:
+        """The agent's stream came or went."""
+        self.version += 1
+        if _newer(at, self.connection_changed_at):
+            self.connected, self.connection_changed_at = connected, at
+        self._heard(at)
+
+
+def _newer(at: datetime | None, than: datetime | None) -> bool:
+    return at is not None and (than is None or at >= than)

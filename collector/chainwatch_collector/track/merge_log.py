@@ -1,0 +1,142 @@
+"""Folding merges: what failed and why, what was refused, what healed when a pair was merged, and how fast it went."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from chainwatch_collector.read.facts import (
+    Fact,
+    GarbageDeleted,
+    JournalReplayed,
+    LeafSkipped,
+    MergeCopyStarted,
+    MergeEnded,
+    MergeStarted,
+    SpaceRefused,
+)
+from chainwatch_collector.read.words import LineRef
+from chainwatch_collector.track.incidents import Incident
+from chainwatch_collector.track.steps import CopyRate
+
+if TYPE_CHECKING:
+    from chainwatch_collector.track.sr_log import SrLog
+
+RATES_KEPT = 20
+_REMEMBERED = 5000
+_INTERRUPTED = ("interrupted", "running")
+_OF_PAIRS = ("merge_failed", "gave_up", "no_space", "undone")
+
+
+def fold(log: SrLog, fact: Fact) -> bool:
+    """True where the fact was one of these."""
+    match fact:
+        case MergeStarted():
+            node = fact.child_node
+            size = (node.allocated_bytes or node.physical_bytes) if node is not None else None
+            if size is not None:
+                log.copy_bytes[fact.child[:8]] = size
+        case MergeCopyStarted():
+            log.copy_started.setdefault(fact.child[:8], fact.ref)
+        case MergeEnded():
+            _ended(log, fact)
+        case SpaceRefused():
+            _refused(log, fact)
+        case LeafSkipped():
+            incident = Incident(kind="leaf_skipped", key=fact.vdi[:8], first=fact.ref, last=fact.ref, vdi=fact.vdi)
+            log.incidents.met(replace(incident, cause=fact.why), fact.run)
+        case JournalReplayed():
+            _replayed(log, fact)
+        case GarbageDeleted():
+            _remember(log.deleted, fact.vdi, fact)
+        case _:
+            return False
+    return True
+
+
+def _ended(log: SrLog, fact: MergeEnded) -> None:
+    child = fact.child[:8]
+    _forget_correction(log, fact)
+    started, size = log.copy_started.pop(child, None), log.copy_bytes.pop(child, None)
+    if fact.outcome == "done":
+        _done(log, fact)
+        if started is not None and size and started.at and fact.ref.at and fact.ref.at > started.at:
+            _rate(log, fact, size, (fact.ref.at - started.at).total_seconds())
+    elif fact.outcome == "gave_up":
+        log.incidents.met(_incident("gave_up", fact), fact.run, (fact.proof, fact.ref))
+    elif fact.outcome not in _INTERRUPTED:
+        log.incidents.met(_incident("merge_failed", fact), fact.run, (fact.proof, fact.ref))
+        if fact.outcome == "no_space":
+            log.incidents.met(_incident("no_space", fact), fact.run, (fact.proof, fact.ref))
+
+
+def _incident(kind: Literal["gave_up", "no_space", "merge_failed"], fact: MergeEnded) -> Incident:
+    cause = fact.cause or "unknown"
+    key = fact.child[:8] if kind in ("gave_up", "no_space") else f"{fact.child[:8]}>{fact.parent[:8]}:{cause}"
+    return Incident(
+        kind=kind,
+        key=key,
+        first=fact.ref,
+        last=fact.ref,
+        vdi=fact.child,
+        parent=fact.parent,
+        cause="died" if kind == "no_space" else cause,
+        detail=fact.detail,
+    )
+
+
+def _forget_correction(log: SrLog, fact: MergeEnded) -> None:
+    """A merge's end may be told again when its run's end is corrected: the last word counts."""
+    for incident in log.incidents.of("merge_failed"):
+        told_before = fact.run is not None and fact.run in incident.runs and incident.vdi[:8] == fact.child[:8]
+        if told_before and incident.count == 1:
+            log.incidents.drop(incident)
+
+
+def _done(log: SrLog, fact: MergeEnded) -> None:
+    """The pair is merged. Inner: the child's image is gone; leaf: the child stays and its parent's image is gone."""
+    log.last_merge = fact.ref
+    child = fact.child[:8]
+    gone = child if fact.kind == "inner" else fact.parent[:8]
+    for incident in list(log.incidents):
+        names = (incident.vdi[:8], incident.parent[:8])
+        of_pair = incident.kind in _OF_PAIRS and (child in names[:1] or gone in names)
+        if of_pair or (incident.kind == "corrupt" and names[0] == gone):
+            log.incidents.drop(incident)
+    log.incidents.heal("interrupted")
+    _remember(log.merged_at, gone, fact)
+
+
+def _rate(log: SrLog, fact: MergeEnded, size: int, seconds: float) -> None:
+    assert fact.ref.at is not None
+    log.rates = [*log.rates, CopyRate(fact.ref.at, size, seconds)][-RATES_KEPT:]
+
+
+def _refused(log: SrLog, fact: SpaceRefused) -> None:
+    if fact.vdi is None:
+        return
+    incident = Incident(
+        kind="no_space",
+        key=fact.vdi[:8],
+        first=fact.ref,
+        last=fact.ref,
+        vdi=fact.vdi,
+        parent=fact.parent,
+        cause="refused",
+        free_bytes=fact.free_bytes,
+        detail="offline_possible" if fact.offline_possible else "",
+    )
+    log.incidents.met(incident, fact.run)
+
+
+def _replayed(log: SrLog, fact: JournalReplayed) -> None:
+    if fact.what in ("undone", "undo_failed") and fact.interrupted:
+        key = (fact.vdi or "")[:8]
+        incident = Incident(kind="undone", key=key, first=fact.ref, last=fact.ref, vdi=fact.vdi or "", cause=fact.what)
+        log.incidents.met(incident, fact.run)
+
+
+def _remember(table: dict[str, LineRef], vdi: str, fact: Fact) -> None:
+    table[vdi[:8]] = fact.ref
+    if len(table) > _REMEMBERED:
+        del table[next(iter(table))]

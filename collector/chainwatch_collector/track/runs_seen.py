@@ -1,0 +1,139 @@
+"""Runs and merges as they stood when last told of: frozen copies of what `read` keeps changing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from chainwatch_collector.read.runs import Merge, Run
+from chainwatch_collector.read.words import (
+    Cause,
+    CrashReason,
+    LineRef,
+    MergeKind,
+    MergeOutcome,
+    RunKey,
+    RunOutcome,
+)
+
+RUNS_KEPT = 60
+FULL_OUTCOMES = frozenset(("idle", "worked", "failed"))
+"""A run with one of these went through its scan, all its candidates, and to its own end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeSeen:
+    """`read.runs.Merge`, frozen."""
+
+    kind: MergeKind
+    child: str
+    parent: str
+    start: LineRef
+    end: LineRef | None
+    outcome: MergeOutcome
+    cause: Cause | None
+    proof: LineRef | None
+    detail: str
+    refused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSeen:
+    """`read.runs.Run`, frozen. `sr`: the full uuid, or the 4 hex digits, or empty."""
+
+    key: RunKey
+    sr: str
+    pid: int
+    op: str
+    start: LineRef
+    start_seen: bool
+    last: LineRef | None
+    end: LineRef | None
+    outcome: RunOutcome
+    reason: CrashReason | None
+    error: str
+    proof: LineRef | None
+    deleted_count: int
+    lost: bool
+    merges: tuple[MergeSeen, ...] = ()
+
+    @property
+    def running(self) -> bool:
+        """No end seen, and nothing unread in which it may have ended."""
+        return self.outcome == "running" and not self.lost
+
+    @property
+    def full(self) -> bool:
+        """It went to its own end."""
+        return self.outcome in FULL_OUTCOMES
+
+    @property
+    def at(self) -> datetime | None:
+        """When it began."""
+        return self.start.at
+
+    @property
+    def last_at(self) -> datetime | None:
+        """When it was last heard of."""
+        ref = self.end or self.last or self.start
+        return ref.at
+
+
+def run_seen(run: Run) -> RunSeen:
+    """A copy that stays as it is."""
+    return RunSeen(
+        key=run.key,
+        sr=run.sr or run.sr_prefix or "",
+        pid=run.pid,
+        op=run.op,
+        start=run.start,
+        start_seen=run.start_seen,
+        last=run.last,
+        end=run.end,
+        outcome=run.outcome,
+        reason=run.reason,
+        error=run.error,
+        proof=run.proof,
+        deleted_count=run.deleted_count,
+        lost=run.lost,
+        merges=tuple(_merge_seen(merge) for merge in run.merges[-200:]),
+    )
+
+
+def _merge_seen(merge: Merge) -> MergeSeen:
+    return MergeSeen(
+        kind=merge.kind,
+        child=merge.child,
+        parent=merge.parent,
+        start=merge.start,
+        end=merge.end,
+        outcome=merge.outcome,
+        cause=merge.cause,
+        proof=merge.proof,
+        detail=merge.detail,
+        refused=merge.refused,
+    )
+
+
+@dataclass(slots=True)
+class RunsSeen:
+    """The newest runs of one SR on one host, in order of their first line."""
+
+    by_key: dict[RunKey, RunSeen] = field(default_factory=dict)
+
+    def take(self, run: RunSeen) -> None:
+        """Add it, or replace what was known of it."""
+        if run.key not in self.by_key:
+            # A worker met before its launcher named it is the same run under an earlier key.
+            for other in [seen for seen in self.by_key.values() if seen.running and seen.pid == run.pid]:
+                if not other.start_seen:
+                    del self.by_key[other.key]
+        self.by_key[run.key] = run
+        if len(self.by_key) > 2 * RUNS_KEPT:
+            for key in sorted(self.by_key)[:-RUNS_KEPT]:
+                if not self.by_key[key].running:
+                    del self.by_key[key]
+
+    def in_order(self) -> list[RunSeen]:
+        """Oldest first."""
+        return [self.by_key[key] for key in sorted(self.by_key)]

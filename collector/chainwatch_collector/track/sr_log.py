@@ -1,0 +1,105 @@
+"""What one host's log says of one SR, folded in the log's own order: its runs, its trees, and what went wrong.
+
+Pure: no clock, no inventory. Logs of several hosts about one shared SR are put together by `assemble.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from chainwatch_collector.read.facts import (
+    AbortRequested,
+    Fact,
+    GcEnded,
+    GcKicked,
+    GcStarted,
+    GcStepped,
+    GcSwitchedOff,
+    HostAsked,
+    LineRef,
+    LockWaited,
+    SmCommandStarted,
+    Switch,
+    TreeSeen,
+    TreeUnchanged,
+)
+from chainwatch_collector.track import merge_log, run_log, trouble_log
+from chainwatch_collector.track.incidents import Incidents
+from chainwatch_collector.track.runs_seen import RunsSeen
+from chainwatch_collector.track.steps import CopyRate, StepSeen
+from chainwatch_collector.track.trees import LoggedTrees
+
+
+@dataclass(slots=True)
+class SrLog:
+    """`sr`: the full uuid or the 4 hex digits of a tree header. `full_run`, `scan_ok`: the newest proofs of health."""
+
+    sr: str
+    name: str = ""
+    runs: RunsSeen = field(default_factory=RunsSeen)
+    trees: LoggedTrees = field(default_factory=LoggedTrees)
+    incidents: Incidents = field(default_factory=Incidents)
+    switches: dict[Switch, GcSwitchedOff] = field(default_factory=dict)
+    step: StepSeen | None = None
+    started: LineRef | None = None
+    kick: LineRef | None = None
+    abort: LineRef | None = None
+    lock_wait: LockWaited | None = None
+    full_run: LineRef | None = None
+    scan_ok: LineRef | None = None
+    last_merge: LineRef | None = None
+    last_line: LineRef | None = None
+    command: str | None = None
+    command_at: LineRef | None = None
+    snapshots_open: dict[str, LineRef] = field(default_factory=dict)
+    scan_failures: int = 0
+    interruptions: int = 0
+    copy_started: dict[str, LineRef] = field(default_factory=dict)
+    copy_bytes: dict[str, int] = field(default_factory=dict)
+    rates: list[CopyRate] = field(default_factory=list)
+    merged_at: dict[str, LineRef] = field(default_factory=dict)
+    deleted: dict[str, LineRef] = field(default_factory=dict)
+
+    def fold(self, fact: Fact) -> None:
+        """Take one fact in; facts come in the order of the host's log."""
+        self.last_line = fact.ref
+        if not (self._progress(fact) or run_log.fold(self, fact) or merge_log.fold(self, fact)):
+            trouble_log.fold(self, fact)
+
+    def _progress(self, fact: Fact) -> bool:
+        match fact:
+            case GcKicked():
+                self._kicked(fact)
+            case GcStarted():
+                self.started = fact.ref
+                self.step = StepSeen(fact.run, "waiting_for_lock", fact.ref) if fact.run else None
+            case GcStepped() if fact.run is not None:
+                self.step = StepSeen(fact.run, fact.step, fact.ref)
+            case HostAsked() if self.step is not None and fact.run == self.step.run:
+                self.step = StepSeen(self.step.run, self.step.step, fact.ref, fact.host_name)
+            case LockWaited():
+                self.lock_wait = fact
+            case AbortRequested():
+                self.abort = fact.ref
+            case TreeSeen():
+                self.name = fact.sr_name or self.name
+                self.trees = self.trees.folded(fact)
+            case TreeUnchanged():
+                self.name = fact.sr_name or self.name
+            case SmCommandStarted():
+                self.command, self.command_at = fact.command, fact.ref
+                trouble_log.command_started(self, fact)
+            case _:
+                return False
+        return True
+
+    def _kicked(self, fact: GcKicked) -> None:
+        self.kick = fact.ref
+        if self.command == "sr_scan":
+            # The driver kicks after it has scanned (FileSR.scan, LVHDSR.scan): the scan went through.
+            trouble_log.scan_succeeded(self, fact.ref)
+
+    def ended(self, fact: GcEnded) -> None:
+        """A run is over: its step is."""
+        if self.step is not None and self.step.run == fact.run:
+            self.step = None

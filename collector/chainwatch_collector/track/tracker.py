@@ -1,0 +1,207 @@
+"""A pool's state, kept current: facts, observations and pictures in, `PoolState` out. Pure; the clock is an argument.
+
+Each host's log is folded in its own order; what several hosts and sources say is put together only when the state is
+asked for. So the interleaving between hosts and sources does not matter, and nothing else is free.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from chainwatch_collector.chains.forest import Forest
+from chainwatch_collector.inventory.picture import Picture
+from chainwatch_collector.inventory.records import Host, Sr, Vdi
+from chainwatch_collector.read.facts import Fact
+from chainwatch_collector.read.runs import Run
+from chainwatch_collector.track import assemble, places
+from chainwatch_collector.track.coverage import Coverage
+from chainwatch_collector.track.host_log import HostLog
+from chainwatch_collector.track.observations import Observation
+from chainwatch_collector.track.since import Since
+from chainwatch_collector.track.state import HostState, PoolState, SrState
+
+TRACK_VERSION = 1
+"""Raised whenever the same evidence would give another state: then the pool is folded anew."""
+ForestBuilder = Callable[[Sr, Mapping[str, Vdi], Forest | None], Forest]
+_MAGIC = b"CWT"
+_DAMAGE = (pickle.UnpicklingError, zlib.error, EOFError, AttributeError, IndexError, KeyError, TypeError, ValueError)
+
+
+class TrackerRefusedError(Exception):
+    """The stored state is not one that this version can go on from: fold the pool's evidence again."""
+
+
+class PoolTracker:
+    """Everything known of one pool. `pool_uuid` None offline without an inventory."""
+
+    def __init__(self, pool_uuid: str | None, build: ForestBuilder | None = None) -> None:
+        self.pool_uuid = pool_uuid
+        self._hosts: dict[str, HostLog] = {}
+        self._since: dict[str, Since] = {}
+        self._live = _Live(build)
+
+    # --- what comes in ----------------------------------------------------------------------------------------
+
+    def take(self, host: str, facts: Sequence[Fact], runs: Sequence[Run], coverage: Coverage | None = None) -> None:
+        """Facts of one host in the order of its log, the runs that changed with them, and how far the log is known."""
+        self._host(host).take(facts, runs, coverage)
+
+    def observe(self, observation: Observation) -> None:
+        """What an agent saw besides the log."""
+        self._host(observation.host_uuid).observe(observation)
+
+    def stream_changed(self, host_uuid: str, connected: bool, at: datetime) -> None:
+        """An agent's stream was opened or lost."""
+        self._host(host_uuid).stream_changed(connected, at)
+
+    def see(self, picture: Picture) -> None:
+        """A newer picture. Only SRs whose own map of VDIs changed get a new forest."""
+        for sr_uuid, forest in self._live.see(picture).items():
+            if picture.as_of is not None:
+                self._since[sr_uuid] = self._since.get(sr_uuid, Since()).see(forest, picture.as_of)
+
+    def _host(self, host: str) -> HostLog:
+        found = self._hosts.get(host)
+        if found is None:
+            found = self._hosts[host] = HostLog(host)
+        return found
+
+    # --- what comes out ---------------------------------------------------------------------------------------
+
+    def state(self, now: datetime) -> PoolState:
+        """The pool as of `now`. SRs that did not change are the very same objects as in the last state."""
+        picture = self._live.picture
+        parts = assemble.parts_by_sr(self._hosts, picture)
+        uuids = sorted({*parts, *(self._live.by_uuid)})
+        return PoolState(
+            pool_uuid=self.pool_uuid,
+            now=now,
+            picture=picture,
+            hosts=self._host_states(picture),
+            srs={uuid: self._sr(uuid, parts.get(uuid, [])) for uuid in uuids},
+        )
+
+    def _sr(self, uuid: str, parts: list[assemble.Part]) -> SrState:
+        live = self._live
+        record = live.by_uuid.get(uuid)
+        forest = live.forests.get(uuid)
+        gc_host = places.gc_host(record, live.picture, self._hosts)
+        since = self._since.get(uuid)
+        processes = assemble.processes_of(uuid, self._hosts)
+        key = (
+            tuple((part.host, self._hosts[part.host].sr_versions.get(part.log.sr, 0)) for part in parts),
+            id(record),
+            id(forest),
+            id(since),
+            gc_host,
+            tuple(map(id, processes)),
+            assemble.status_of(gc_host, self._hosts),
+            live.picture.as_of
+            if live.picture is not None and any(part.log.incidents.found for part in parts)
+            else None,
+        )
+        cached = live.cache.get(uuid)
+        if cached is not None and cached[0] == key:
+            return cached[1]
+        state = assemble.sr_state(
+            uuid, parts, record, forest, live.picture, gc_host, self._hosts, since, processes=processes
+        )
+        live.cache[uuid] = (key, state)
+        return state
+
+    def _host_states(self, picture: Picture | None) -> dict[str, HostState]:
+        records: dict[str, Host] = {host.uuid: host for host in picture.hosts.values()} if picture is not None else {}
+        named = places.by_name(records.values())
+        found: dict[str, HostState] = {}
+        for key in sorted(self._hosts):
+            record = records.get(key) or named.get(key)
+            found[record.uuid if record is not None else key] = places.host_state(key, self._hosts[key], record)
+        for uuid, record in sorted(records.items()):
+            if uuid not in found:
+                found[uuid] = HostState(key=uuid, name=record.name, record=record)
+        return found
+
+    # --- stored and loaded ------------------------------------------------------------------------------------
+
+    def dump(self) -> bytes:
+        """Everything but the picture, which its own owner keeps; see it again after `load`."""
+        kept = (self.pool_uuid, self._hosts, self._since)
+        return _MAGIC + TRACK_VERSION.to_bytes(4, "big") + zlib.compress(pickle.dumps(kept, protocol=5), 1)
+
+    @classmethod
+    def load(cls, data: bytes, build: ForestBuilder | None = None) -> PoolTracker:
+        """What `dump` gave; raises TrackerRefusedError for another version or a damaged state."""
+        if data[:3] != _MAGIC or int.from_bytes(data[3:7], "big") != TRACK_VERSION:
+            raise TrackerRefusedError("the stored pool state is of another version")
+        try:
+            pool_uuid, hosts, since = _Loader(io.BytesIO(zlib.decompress(data[7:]))).load()
+        except (
+            pickle.UnpicklingError,
+            zlib.error,
+            EOFError,
+            AttributeError,
+            IndexError,
+            KeyError,
+            TypeError,
+            ValueError,
+        ) as error:
+            raise TrackerRefusedError(f"the stored pool state is damaged: {error}") from error
+        tracker = cls(pool_uuid, build)
+        tracker._hosts, tracker._since = hosts, since
+        return tracker
+
+
+class _Live:
+    """What is made anew from the picture after a restart: forests, and the states made of them."""
+
+    def __init__(self, build: ForestBuilder | None) -> None:
+        self.build = build
+        self.picture: Picture | None = None
+        self.by_uuid: dict[str, Sr] = {}
+        self.forests: dict[str, Forest] = {}
+        self.cache: dict[str, tuple[object, SrState]] = {}
+        self._built_of: dict[str, tuple[Sr, Mapping[str, Vdi]]] = {}
+
+    @property
+    def asked_at(self) -> datetime | None:
+        """When XenAPI last answered."""
+        return self.picture.as_of if self.picture is not None else None
+
+    def see(self, picture: Picture) -> dict[str, Forest]:
+        """The forests that are new, by SR uuid."""
+        self.picture = picture
+        self.by_uuid = {sr.uuid: sr for sr in picture.srs.values()}
+        for gone in self.forests.keys() - self.by_uuid.keys():
+            del self.forests[gone], self._built_of[gone]
+        fresh: dict[str, Forest] = {}
+        for uuid, sr in self.by_uuid.items():
+            vdis = picture.vdis(sr.ref)
+            before = self._built_of.get(uuid)
+            if self.build is None or (before is not None and before[0] is sr and before[1] is vdis):
+                continue
+            fresh[uuid] = self.forests[uuid] = self.build(sr, vdis, self.forests.get(uuid))
+            self._built_of[uuid] = (sr, vdis)
+        return fresh
+
+
+_PLAIN = frozenset(
+    {
+        ("datetime", "datetime"),
+        ("datetime", "timezone"),
+        ("datetime", "timedelta"),
+        ("builtins", "set"),
+        ("builtins", "frozenset"),
+    }
+)
+_MODULES = ("chainwatch_collector.read.", "chainwatch_collector.track.")
+
+
+class _Loader(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> object:
+        if (module, name) in _PLAIN or module.startswith(_MODULES):
+            return super().find_class(module, name)
+        raise TrackerRefusedError(f"the stored pool state names {module}.{name}, which is none of its own types")
