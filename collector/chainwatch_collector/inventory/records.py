@@ -72,8 +72,9 @@ class Sr:
 class Vdi:
     """`VDI`. `vhd_parent` is a uuid (`sm_config["vhd-parent"]`), also for QCOW2.
 
-    `allocated_blocks`: set bits of `vhd-blocks`; `merged_blocks`: set bits of this node's bitmap or its parent's;
-    both None where the bitmap is absent, `skipped` or damaged. One block is 2 MiB.
+    `allocated_blocks`: set bits of `vhd-blocks`; `merged_blocks`: set bits of this node's bitmap or its parent's, of a
+    parent's only child alone (no other can be merged); both None where a bitmap is absent, `skipped` or damaged. One
+    block is 2 MiB.
     `attached_hosts`: host ref → RW or RO, from `host_<ref>` keys. `other_config`: backup keys (`xo:…`, `XO_…`),
     `leaf-coalesce`, `gc`, `coalesce`, nothing else.
     """
