@@ -1,0 +1,360 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import pytest
+from chainwatch_collector.chains import forest as words
+from chainwatch_collector.chains.build import build_forest
+from chainwatch_collector.chains.forest import Forest, Node
+from chainwatch_collector.chains.overhead import bitmap_bytes, empty_bytes
+from chainwatch_collector.chains.scope import NO_CHAIN_TYPES, family, has_gc
+from chainwatch_collector.inventory.records import Sr, Vdi
+from collector.chains.trees import GIB, MIB, TIB, base, by_uuid, forests, grown, snap, sr, srs, vdi
+from hypothesis import given, settings
+
+
+def statuses(built: Forest) -> dict[str, str]:
+    return {uuid: node.status for uuid, node in built.nodes.items()}
+
+
+def test_a_chain_with_every_status() -> None:
+    built = build_forest(
+        sr(),
+        by_uuid(
+            base("root"),
+            snap("night1", "root"),
+            base("night2-base", "root"),
+            base("deleted", "night2-base", allocated_blocks=100),
+            base("night3-base", "deleted"),
+            snap("night3", "night3-base"),
+            vdi("disk", "night3-base"),
+            base("alone"),
+            vdi("clone", "alone"),
+            base("rubbish"),
+            base("more-rubbish", "rubbish"),
+        ),
+    )
+    assert statuses(built) == {
+        "root": "kept",
+        "night1": "leaf",
+        "night2-base": "kept",
+        "deleted": "inner_pending",
+        "night3-base": "inner_pending",
+        "night3": "leaf",
+        "disk": "leaf",
+        "alone": "base",
+        "clone": "leaf_pending",
+        "rubbish": "garbage",
+        "more-rubbish": "garbage",
+    }
+    assert built.nodes["root"].kept_by == ("night1",)
+    assert built.nodes["night2-base"].kept_by == ("night3",), "what merges into it brings the branches"
+    assert built.nodes["disk"].depth == 5 == built.depth_max
+    assert (built.inner_pending, built.leaf_pending, built.kept, built.blocked, built.garbage) == (2, 1, 2, 0, 2)
+    assert built.pending == 3
+    assert (built.bytes_to_merge, built.bytes_unknown) == (200 * MIB, 2)
+    assert built.roots == ("root", "alone", "rubbish")
+
+
+def test_thirty_kept_snapshots_are_no_backlog() -> None:
+    vdis = [base("b00")]
+    for night in range(1, 29):
+        vdis += [snap(f"s{night}", f"b{night - 1:02d}"), base(f"b{night:02d}", f"b{night - 1:02d}")]
+    built = build_forest(sr(), by_uuid(*vdis, snap("s29", "b28"), vdi("disk", "b28")))
+    assert built.nodes["disk"].depth == words.MAX_DEPTH
+    assert (built.pending, built.kept) == (0, 29)
+
+
+def test_clones_keep_their_base_together_and_hidden_branches_are_named_by_what_is_visible() -> None:
+    clones = build_forest(sr(), by_uuid(base("b"), vdi("c1", "b"), vdi("c2", "b"), snap("s", "b")))
+    assert clones.nodes["b"].kept_by == ("s", "c1", "c2")
+    histories = by_uuid(base("b"), base("x", "b"), base("y", "b"), vdi("d1", "x"), base("z", "y"), vdi("d2", "z"))
+    built = build_forest(sr(), histories)
+    assert built.nodes["b"].kept_by == ("d1", "d2")
+    assert statuses(built) == {
+        "b": "kept",
+        "x": "base",
+        "y": "base",
+        "d1": "leaf_pending",
+        "z": "inner_pending",
+        "d2": "leaf_pending",
+    }
+
+
+@pytest.mark.parametrize(
+    ("config", "inner", "leaf"),
+    [
+        ({"gc": "false"}, words.GC_OFF, words.GC_OFF),
+        ({"coalesce": "false"}, words.COALESCE_OFF, ""),
+        ({"leaf-coalesce": "false"}, "", words.LEAF_COALESCE_OFF_SR),
+        ({"gc": "true"}, "", ""),
+    ],
+)
+def test_switches_of_the_sr(config: dict[str, str], inner: str, leaf: str) -> None:
+    built = build_forest(sr(other_config=config), by_uuid(base("a"), base("b", "a"), vdi("c", "b")))
+    assert (built.nodes["b"].reason, built.nodes["c"].reason) == (inner, leaf)
+    assert built.blocked == bool(inner) + bool(leaf)
+
+
+@pytest.mark.parametrize(
+    ("fields", "inner", "leaf"),
+    [
+        ({"on_boot": "reset"}, "", words.ON_BOOT_RESET),
+        ({"allow_caching": True}, "", words.ALLOW_CACHING),
+        ({"other_config": {"leaf-coalesce": "false"}}, "", words.LEAF_COALESCE_OFF),
+        ({"other_config": {"leaf-coalesce": "force"}}, "", ""),
+        ({"relinking": True}, words.RELINKING, words.RELINKING),
+        ({"paused": True}, words.PAUSED, words.PAUSED),
+        ({"activating": True}, words.ACTIVATING, words.ACTIVATING),
+        ({"image_format": "qcow2", "attached_hosts": {"h1": "RW"}}, "", ""),
+        ({"image_format": "qcow2", "attached_hosts": {"h1": "RO", "h2": "RO"}}, words.MULTI_HOST, words.MULTI_HOST),
+        ({"image_format": "vhd", "attached_hosts": {"h1": "RO", "h2": "RO"}}, "", ""),
+    ],
+)
+def test_what_a_leaf_blocks(fields: dict[str, object], inner: str, leaf: str) -> None:
+    built = build_forest(sr(), by_uuid(base("a"), base("b", "a"), vdi("c", "b", **fields)))
+    assert (built.nodes["b"].reason, built.nodes["c"].reason) == (inner, leaf)
+
+
+def test_qcow2_clones_on_two_hosts_block_what_they_share() -> None:
+    shared = {"image_format": "qcow2"}
+    built = build_forest(
+        sr(),
+        by_uuid(
+            base("a", **shared),
+            base("b", "a", **shared),
+            vdi("c1", "b", **shared, attached_hosts={"h1": "RW"}),
+            vdi("c2", "b", **shared, attached_hosts={"h2": "RW"}),
+        ),
+    )
+    assert built.nodes["b"].reason == words.MULTI_HOST
+
+
+def test_a_missing_parent_blocks_everything_below_it() -> None:
+    built = build_forest(sr(), by_uuid(base("a", "gone"), base("b", "a"), vdi("c", "b"), vdi("other")))
+    assert built.missing_parents == {"a": "gone"}
+    assert statuses(built) == {"a": "base", "b": "blocked", "c": "blocked", "other": "leaf"}
+    assert built.nodes["c"].reason == words.PARENT_MISSING
+    lost = build_forest(sr(), by_uuid(base("a", missing=True), vdi("c", "a")))
+    assert (lost.missing_parents, lost.nodes["c"].reason) == ({}, words.PARENT_MISSING)
+
+
+def test_loops_and_self_parents_are_told_and_not_judged() -> None:
+    looping = by_uuid(base("a", "b"), base("b", "a"), vdi("c", "b"), base("me", "me"), base("x"), vdi("y", "x"))
+    built = build_forest(sr(), looping)
+    assert set(built.cycles) == {"a", "b", "me"}
+    assert {uuid for uuid, node in built.nodes.items() if node.status == "unknown"} == {"a", "b", "c", "me"}
+    assert (built.nodes["c"].depth, built.nodes["me"].depth) == (3, 1)
+    assert built.nodes["y"].status == "leaf_pending"
+
+
+def test_raw_and_service_vdis_are_no_backlog_and_no_garbage() -> None:
+    built = build_forest(
+        sr("lvm"),
+        by_uuid(
+            base("raw-root", raw=True, image_format="raw"),
+            vdi("child", "raw-root", allocated_blocks=5, merged_blocks=5),
+            base("raw-leaf", raw=True),
+            base("state", type="ha_statefile"),
+            vdi("log", "child", type="cbt_metadata"),
+        ),
+    )
+    want = {"raw-root": "base", "child": "leaf_pending", "raw-leaf": "leaf", "state": "leaf", "log": "leaf"}
+    assert statuses(built) == want
+    assert (built.nodes["child"].depth, built.nodes["child"].need_bytes) == (2, 0), "a raw root counts; needs no room"
+
+
+def test_an_sr_without_gc_is_not_healthy_but_unknown() -> None:
+    for one in (sr("gfs2"), sr("iso"), sr("nfs", content_type="iso"), sr("nfs", is_tools_sr=True)):
+        built = build_forest(one, by_uuid(base("a"), vdi("b", "a")))
+        assert set(statuses(built).values()) == {"unknown"}
+
+
+def test_bytes_and_space_of_a_merge() -> None:
+    vdis = by_uuid(
+        base("a", physical_utilisation_bytes=2 * GIB),
+        base("b", "a", allocated_blocks=1000, merged_blocks=1500),
+        vdi("c", "b"),
+    )
+    on_file = build_forest(sr("nfs"), vdis).nodes["b"]
+    data = 3000 * MIB
+    assert on_file.copy_bytes == 2000 * MIB
+    assert on_file.need_bytes == data + bitmap_bytes(data) + empty_bytes(10 * GIB) - 2 * GIB
+    on_lvm = build_forest(sr("lvm"), vdis).nodes["b"]
+    assert on_lvm.need_bytes is not None
+    assert on_lvm.need_bytes > 0
+    assert on_lvm.need_bytes % (4 * MIB) == 0
+    full = build_forest(sr("nfs", physical_utilisation_bytes=TIB - 100 * MIB), vdis)
+    assert (full.nodes["b"].status, full.nodes["b"].reason) == ("blocked", words.NO_SPACE)
+    assert build_forest(sr("linstor", physical_utilisation_bytes=TIB), vdis).nodes["b"].status == "inner_pending"
+
+
+@settings(max_examples=300, deadline=None)
+@given(srs, forests)
+def test_nonsense_is_survived_and_agrees_with_the_obvious(one: Sr, vdis: dict[str, Vdi]) -> None:
+    built = build_forest(one, vdis)
+    assert built.nodes.keys() == vdis.keys()
+    for uuid in vdis:
+        assert judged(built.nodes[uuid]) == obvious(one, vdis, uuid), uuid
+    for status in ("inner_pending", "leaf_pending", "kept", "blocked", "garbage"):
+        assert getattr(built, status) == sum(node.status == status for node in built.nodes.values())
+    assert built.depth_max == max((node.depth for node in built.nodes.values()), default=0)
+
+
+@settings(max_examples=100, deadline=None)
+@given(grown())
+def test_the_depth_of_a_disk_is_made_of_what_is_kept_pending_and_blocked(vdis: dict[str, Vdi]) -> None:
+    built = build_forest(sr(), vdis)
+    for node in built.nodes.values():
+        if not node.children:
+            path = [built.nodes[uuid] for uuid in ancestors(vdis, node.vdi.uuid)]
+            counted = sum(one.status in ("inner_pending", "leaf_pending", "kept", "blocked") for one in path)
+            assert node.depth == 1 + counted
+    for node in built.nodes.values():
+        assert (node.status == "kept") is bool(node.kept_by)
+        assert all(built.nodes[uuid].vdi.managed for uuid in node.kept_by)
+
+
+@settings(max_examples=200, deadline=None)
+@given(srs, forests, forests)
+def test_a_change_gives_what_building_anew_gives(one: Sr, before: dict[str, Vdi], changes: dict[str, Vdi]) -> None:
+    old = build_forest(one, before)
+    after = {uuid: vdi for uuid, vdi in before.items() if uuid not in changes or hash(uuid) % 3}
+    after.update({uuid: vdi for uuid, vdi in changes.items() if uuid in after or vdi.managed})
+    assert build_forest(one, after, old) == build_forest(one, after)
+    switched = dataclasses.replace(one, other_config={"gc": "false"})
+    assert build_forest(switched, after, old) == build_forest(switched, after)
+
+
+def test_an_untouched_tree_keeps_its_nodes() -> None:
+    vdis = by_uuid(base("a"), vdi("b", "a"), base("x"), vdi("y", "x"), snap("s", "x"))
+    old = build_forest(sr(), vdis)
+    del vdis["s"]
+    new = build_forest(sr(), vdis, old)
+    assert new.nodes["b"] is old.nodes["b"]
+    assert new.nodes["y"].status == "leaf_pending"
+
+
+def test_a_very_deep_chain_does_not_recurse() -> None:
+    vdis = {"n0": base("n0")}
+    for number in range(1, 20_000):
+        vdis[f"n{number}"] = base(f"n{number}", f"n{number - 1}")
+    built = build_forest(sr(), {**vdis, "leaf": vdi("leaf", "n19999")})
+    assert built.depth_max == 20_001
+    assert built.pending == 20_000
+
+
+# The same again, slowly: one node at a time, by the words of smlog.md 3.4.
+
+
+def judged(node: Node) -> tuple[int, str, int | None]:
+    return node.depth, node.status, node.need_bytes
+
+
+def parent_of(vdis: Mapping[str, Vdi], uuid: str) -> str | None:
+    one = vdis[uuid]
+    return None if one.raw or one.type in NO_CHAIN_TYPES or not one.vhd_parent else one.vhd_parent
+
+
+def ancestors(vdis: Mapping[str, Vdi], uuid: str) -> list[str]:
+    """From the VDI up to where the chain ends or comes back."""
+    path = [uuid]
+    while (parent := parent_of(vdis, path[-1])) is not None and parent in vdis and parent not in path:
+        path.append(parent)
+    return path
+
+
+def children_of(vdis: Mapping[str, Vdi], uuid: str) -> list[str]:
+    return [child for child in vdis if parent_of(vdis, child) == uuid]
+
+
+def below(vdis: Mapping[str, Vdi], uuid: str) -> list[str]:
+    return [one for one in vdis if uuid in ancestors(vdis, one)]
+
+
+def loops(vdis: Mapping[str, Vdi], uuid: str) -> bool:
+    return parent_of(vdis, ancestors(vdis, uuid)[-1]) in ancestors(vdis, uuid)
+
+
+def prunable(vdis: Mapping[str, Vdi], uuid: str) -> bool:
+    children = children_of(vdis, uuid)
+    hidden = not vdis[uuid].managed
+    if not children:
+        return hidden and not vdis[uuid].raw and vdis[uuid].type not in NO_CHAIN_TYPES
+    return hidden and all(prunable(vdis, child) for child in children)
+
+
+def candidate(vdis: Mapping[str, Vdi], uuid: str) -> str:
+    parent = parent_of(vdis, uuid)
+    if parent is None or parent not in vdis or len(children_of(vdis, parent)) != 1:
+        return ""
+    if not vdis[uuid].managed and children_of(vdis, uuid):
+        return "inner_pending"
+    return "leaf_pending" if vdis[uuid].managed and not children_of(vdis, uuid) else ""
+
+
+def is_blocked(one: Sr, vdis: Mapping[str, Vdi], uuid: str, kind: str, need: int | None) -> bool:
+    node, under = vdis[uuid], [vdis[other] for other in below(vdis, uuid)]
+    above = ancestors(vdis, uuid)
+    hosts = {host for other in under if other.image_format == "qcow2" for host in other.attached_hosts}
+    free = one.physical_size_bytes - one.physical_utilisation_bytes
+    switched = {"gc"} | ({"coalesce"} if kind == "inner_pending" else {"leaf-coalesce"})
+    return (
+        any(one.other_config.get(key) == "false" for key in switched)
+        or any(vdis[other].missing for other in above)
+        or parent_of(vdis, above[-1]) is not None
+        or any(other.paused or other.relinking or other.activating for other in under)
+        or len(hosts) > 1
+        or (kind == "leaf_pending" and (node.on_boot == "reset" or node.allow_caching))
+        or (kind == "leaf_pending" and node.other_config.get("leaf-coalesce") == "false")
+        or (need is not None and family(one) != "linstor" and one.physical_size_bytes > 0 and need > max(0, free))
+    )
+
+
+def needed(one: Sr, vdis: Mapping[str, Vdi], uuid: str) -> int | None:
+    child, parent = vdis[uuid], vdis[parent_of(vdis, uuid) or ""]
+    lvm = family(one) == "lvm"
+    if parent.raw and family(one) != "file":
+        return 0
+    if child.merged_blocks is None:
+        return None
+    qcow2 = child.image_format == "qcow2"
+    data = child.merged_blocks * (65536 if qcow2 else 2 * MIB)
+    bitmaps = 0 if qcow2 else -(-data // (2 * MIB)) * 4096
+    size = child.virtual_size_bytes if family(one) == "file" else data if qcow2 else max(data, 2 * TIB)
+    total = data + bitmaps + empty_bytes(size, child.image_format)
+    if family(one) == "linstor":
+        total = -(-(data + -(-data // (2 * MIB)) * 4096 + empty_bytes(max(data, 2 * TIB))) // 512) * 512
+    if lvm and child.image_format == "raw":
+        total = data
+    if lvm:
+        total = -(-total // (4 * MIB)) * 4 * MIB
+    return max(0, total - parent.physical_utilisation_bytes)
+
+
+def survives(vdis: Mapping[str, Vdi], uuid: str) -> str:
+    """`kept` when more than one branch is left after all inner merges into this node."""
+    while True:
+        branches = [child for child in children_of(vdis, uuid) if not prunable(vdis, child)]
+        if len(branches) > 1:
+            return "kept"
+        if not branches or candidate(vdis, branches[0]) != "inner_pending":
+            return "base"
+        uuid = branches[0]
+
+
+def obvious(one: Sr, vdis: Mapping[str, Vdi], uuid: str) -> tuple[int, str, int | None]:
+    path, node = ancestors(vdis, uuid), vdis[uuid]
+    if not has_gc(one) or loops(vdis, uuid):
+        return len(path), "unknown", None
+    if prunable(vdis, uuid):
+        return len(path), "garbage", None
+    kind = candidate(vdis, uuid)
+    if kind:
+        need = needed(one, vdis, uuid)
+        return len(path), "blocked" if is_blocked(one, vdis, uuid, kind, need) else kind, need
+    service = node.raw or node.type in NO_CHAIN_TYPES
+    if node.managed or (service and not children_of(vdis, uuid)):
+        return len(path), "leaf", None
+    return len(path), survives(vdis, uuid), None
