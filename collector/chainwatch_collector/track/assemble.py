@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from chainwatch_collector.chains.forest import Forest
+from chainwatch_collector.chains.scope import no_gc_reason
 from chainwatch_collector.inventory.picture import Picture
-from chainwatch_collector.inventory.records import Sr, Vdi
+from chainwatch_collector.inventory.records import Host, Sr, Vdi
 from chainwatch_collector.read.facts import GcSwitchedOff, LineRef
 from chainwatch_collector.read.words import Switch
 from chainwatch_collector.track import healing
 from chainwatch_collector.track.host_log import HostLog
 from chainwatch_collector.track.image_work import ImageProcess
 from chainwatch_collector.track.incidents import Incident
-from chainwatch_collector.track.observations import LockHeld, SrRuntimeSeen
 from chainwatch_collector.track.runs_seen import RunSeen
 from chainwatch_collector.track.since import Since
 from chainwatch_collector.track.sr_log import SrLog
@@ -74,40 +74,38 @@ def processes_of(uuid: str, hosts: Mapping[str, HostLog]) -> tuple[ImageProcess,
     return tuple(found for key in sorted(hosts) for found in hosts[key].images.of_sr(uuid))
 
 
-def status_of(gc_host: str | None, hosts: Mapping[str, HostLog]) -> int:
-    """Changes when the GC host's own word about its locks and units does."""
-    return id(hosts[gc_host].status) if gc_host is not None and gc_host in hosts else 0
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is known of the SR besides its logs. `gc_log`: the log of the host that runs its GC."""
+
+    record: Sr | None
+    forest: Forest | None
+    picture: Picture | None
+    gc_host: Host | None
+    gc_log: HostLog | None
+    since: Since
+    processes: tuple[ImageProcess, ...]
 
 
-def sr_state(
-    uuid: str,
-    parts: Sequence[Part],
-    record: Sr | None,
-    forest: Forest | None,
-    picture: Picture | None,
-    gc_host: str | None,
-    hosts: Mapping[str, HostLog],
-    since: Since | None = None,
-    *,
-    processes: tuple[ImageProcess, ...] = (),
-) -> SrState:
+def sr_state(uuid: str, parts: Sequence[Part], around: Around) -> SrState:
     """The SR's state; `parts` in any order."""
     ordered = sorted(parts, key=lambda part: part.host)
-    names = Names.of(picture.vdis(record.ref)) if picture is not None and record is not None else Names()
-    newest = _newest_part(ordered, gc_host)
+    newest = _newest_part(ordered, around.gc_log.host if around.gc_log is not None else None)
     runs = _runs(ordered)
+    record, status = around.record, around.gc_log.status if around.gc_log is not None else None
     return SrState(
         uuid=uuid,
         name=record.name if record is not None else next((p.log.name for p in ordered if p.log.name), ""),
+        no_gc=no_gc_reason(record) if record is not None else "",
         record=record,
-        forest=forest,
+        forest=around.forest,
         tree=_tree(ordered),
-        gc_host=gc_host,
+        gc_host=around.gc_host.uuid if around.gc_host is not None else None,
         hosts=tuple(dict.fromkeys(part.host for part in ordered)),
         open_run=next((run for run in reversed(runs) if run.running), None),
         step=newest.log.step if newest is not None else None,
         runs=tuple(runs[-RUNS_SHOWN:]),
-        incidents=_incidents(ordered, names, record, forest, picture),
+        incidents=_incidents(ordered, around),
         switches=_switches(ordered),
         kick=_latest(part.log.kick for part in ordered),
         abort=_latest(part.log.abort for part in ordered),
@@ -117,22 +115,12 @@ def sr_state(
         scan_failures=max((part.log.scan_failures for part in ordered), default=0),
         last_merge=_latest(part.log.last_merge for part in ordered),
         rates=tuple(sorted((rate for part in ordered for rate in part.log.rates), key=lambda rate: rate.at)),
-        processes=processes,
-        locks=_locks(uuid, gc_host, hosts),
-        runtime=_runtime(uuid, gc_host, hosts),
-        pending_since=since.pending if since is not None else {},
-        garbage_since=since.garbage if since is not None else {},
+        processes=around.processes,
+        locks=tuple(lock for lock in status.locks if lock.sr_uuid == uuid) if status is not None else (),
+        runtime=next((seen for seen in status.srs if seen.sr_uuid == uuid), None) if status is not None else None,
+        pending_since=around.since.pending,
+        garbage_since=around.since.garbage,
     )
-
-
-def _locks(uuid: str, gc_host: str | None, hosts: Mapping[str, HostLog]) -> tuple[LockHeld, ...]:
-    status = hosts[gc_host].status if gc_host is not None and gc_host in hosts else None
-    return tuple(lock for lock in status.locks if lock.sr_uuid == uuid) if status is not None else ()
-
-
-def _runtime(uuid: str, gc_host: str | None, hosts: Mapping[str, HostLog]) -> SrRuntimeSeen | None:
-    status = hosts[gc_host].status if gc_host is not None and gc_host in hosts else None
-    return next((seen for seen in status.srs if seen.sr_uuid == uuid), None) if status is not None else None
 
 
 def _key(ref: LineRef | None) -> tuple[datetime, str, int, int]:
@@ -179,17 +167,18 @@ def _switches(parts: Sequence[Part]) -> dict[Switch, GcSwitchedOff]:
     return found
 
 
-def _incidents(
-    parts: Sequence[Part], names: Names, record: Sr | None, forest: Forest | None, picture: Picture | None
-) -> tuple[Incident, ...]:
+def _incidents(parts: Sequence[Part], around: Around) -> tuple[Incident, ...]:
+    vdis = around.picture.vdis(around.record.ref) if around.picture is not None and around.record is not None else {}
+    names = Names.of(vdis) if any(part.log.incidents.found for part in parts) else Names()
     found: list[Incident] = []
     for part in parts:
         others = [other.log for other in parts if other is not part]
         for incident in part.log.incidents:
             named = replace(incident, vdi=_resolved(names, incident.vdi), parent=names.resolve(incident.parent))
-            if healing.elsewhere(named, others) or healing.by_inventory(named, record, forest, picture):
+            if healing.elsewhere(named, others):
                 continue
-            found.append(named)
+            if not healing.by_inventory(named, around.record, around.forest, around.picture):
+                found.append(named)
     return tuple(sorted(found, key=lambda incident: (*_key(incident.first), incident.kind, incident.key)))
 
 

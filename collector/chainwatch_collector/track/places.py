@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from chainwatch_collector.inventory.picture import Picture
-from chainwatch_collector.inventory.records import Host, Sr
+from chainwatch_collector.inventory.records import Host
 from chainwatch_collector.track.host_log import HostLog
 from chainwatch_collector.track.state import HostState
 
@@ -19,21 +19,25 @@ def by_name(records: Iterable[Host]) -> dict[str, Host]:
     return {name: record for name, record in found.items() if record is not None}
 
 
-def gc_host(sr: Sr | None, picture: Picture | None, hosts: Mapping[str, HostLog]) -> str | None:
-    """The key of the host that runs this SR's GC: the master's for a shared SR, the only attached one's for a local."""
-    if sr is None or picture is None or picture.pool is None:
-        return None
-    if sr.shared:
-        ref = picture.pool.master_ref
-    else:
-        attached = [pbd.host_ref for pbd in picture.pbds.values() if pbd.sr_ref == sr.ref and pbd.currently_attached]
-        ref = attached[0] if len(attached) == 1 else None
-    record = picture.hosts.get(ref) if ref is not None else None
-    if record is None:
-        return None
-    if record.uuid in hosts:
-        return record.uuid
-    return next((name for name in (record.hostname, record.name) if name in hosts), record.uuid)
+def gc_hosts(picture: Picture) -> dict[str, Host]:
+    """SR uuid → the host that runs its GC: the master for a shared SR, the only attached host for a local one."""
+    attached: dict[str, list[str]] = {}
+    for pbd in picture.pbds.values():
+        if pbd.currently_attached:
+            attached.setdefault(pbd.sr_ref, []).append(pbd.host_ref)
+    master = picture.hosts.get(picture.pool.master_ref or "") if picture.pool is not None else None
+    found: dict[str, Host] = {}
+    for ref, sr in picture.srs.items():
+        refs = attached.get(ref, [])
+        record = master if sr.shared else picture.hosts.get(refs[0]) if len(refs) == 1 else None
+        if record is not None:
+            found[sr.uuid] = record
+    return found
+
+
+def label(record: Host, hosts: Mapping[str, HostLog]) -> str:
+    """What its log calls it: its uuid live, a name offline."""
+    return next((name for name in (record.uuid, record.hostname, record.name) if name in hosts), record.uuid)
 
 
 def host_state(key: str, log: HostLog, record: Host | None) -> HostState:

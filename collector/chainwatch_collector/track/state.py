@@ -76,12 +76,12 @@ class SrState:
     """One SR. `uuid` is the 4 hex digits as printed where nothing resolves them; `record` None without an inventory.
 
     `gc_host`: key in `PoolState.hosts` of the host that runs its GC, None where that is not known.
-    `state`: as far as facts alone tell; `judge` adds stuck and starved, which depend on thresholds.
+    `no_gc`: why SM's GC does not work on it, empty where it does. Its state in a word is `judge`'s, who has thresholds.
     """
 
     uuid: str
     name: str
-    state: StateWord = "unknown"
+    no_gc: str = ""
     record: Sr | None = None
     forest: Forest | None = None
     tree: LoggedTrees | None = None

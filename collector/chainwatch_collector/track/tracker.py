@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
+from chainwatch_collector.chains.build import build_forest
 from chainwatch_collector.chains.forest import Forest
 from chainwatch_collector.inventory.picture import Picture
 from chainwatch_collector.inventory.records import Host, Sr, Vdi
@@ -27,6 +28,7 @@ from chainwatch_collector.track.state import HostState, PoolState, SrState
 TRACK_VERSION = 1
 """Raised whenever the same evidence would give another state: then the pool is folded anew."""
 ForestBuilder = Callable[[Sr, Mapping[str, Vdi], Forest | None], Forest]
+"""SR, uuid → its VDIs, its former forest → its forest: `chains.build.build_forest`."""
 _MAGIC = b"CWT"
 _DAMAGE = (pickle.UnpicklingError, zlib.error, EOFError, AttributeError, IndexError, KeyError, TypeError, ValueError)
 
@@ -38,7 +40,7 @@ class TrackerRefusedError(Exception):
 class PoolTracker:
     """Everything known of one pool. `pool_uuid` None offline without an inventory."""
 
-    def __init__(self, pool_uuid: str | None, build: ForestBuilder | None = None) -> None:
+    def __init__(self, pool_uuid: str | None, build: ForestBuilder = build_forest) -> None:
         self.pool_uuid = pool_uuid
         self._hosts: dict[str, HostLog] = {}
         self._since: dict[str, Since] = {}
@@ -60,8 +62,9 @@ class PoolTracker:
 
     def see(self, picture: Picture) -> None:
         """A newer picture. Only SRs whose own map of VDIs changed get a new forest."""
+        before = dict(self._live.forests)
         for sr_uuid, forest in self._live.see(picture).items():
-            if picture.as_of is not None:
+            if picture.as_of is not None and before.get(sr_uuid) is not forest:
                 self._since[sr_uuid] = self._since.get(sr_uuid, Since()).see(forest, picture.as_of)
 
     def _host(self, host: str) -> HostLog:
@@ -87,29 +90,26 @@ class PoolTracker:
 
     def _sr(self, uuid: str, parts: list[assemble.Part]) -> SrState:
         live = self._live
-        record = live.by_uuid.get(uuid)
-        forest = live.forests.get(uuid)
-        gc_host = places.gc_host(record, live.picture, self._hosts)
-        since = self._since.get(uuid)
+        record, forest = live.by_uuid.get(uuid), live.forests.get(uuid)
+        gc_record = live.gc_hosts.get(uuid)
+        gc_log = self._hosts.get(places.label(gc_record, self._hosts)) if gc_record is not None else None
         processes = assemble.processes_of(uuid, self._hosts)
         key = (
             tuple((part.host, self._hosts[part.host].sr_versions.get(part.log.sr, 0)) for part in parts),
             id(record),
             id(forest),
-            id(since),
-            gc_host,
-            tuple(map(id, processes)),
-            assemble.status_of(gc_host, self._hosts),
-            live.picture.as_of
-            if live.picture is not None and any(part.log.incidents.found for part in parts)
-            else None,
+            gc_record.uuid if gc_record is not None else None,
+            tuple((found.process.pid, found.seen_at) for found in processes),
+            gc_log.status.at if gc_log is not None and gc_log.status is not None else None,
+            live.asked_at if any(part.log.incidents.found for part in parts) else None,
         )
         cached = live.cache.get(uuid)
         if cached is not None and cached[0] == key:
             return cached[1]
-        state = assemble.sr_state(
-            uuid, parts, record, forest, live.picture, gc_host, self._hosts, since, processes=processes
+        around = assemble.Around(
+            record, forest, live.picture, gc_record, gc_log, self._since.get(uuid, Since()), processes
         )
+        state = assemble.sr_state(uuid, parts, around)
         live.cache[uuid] = (key, state)
         return state
 
@@ -133,7 +133,7 @@ class PoolTracker:
         return _MAGIC + TRACK_VERSION.to_bytes(4, "big") + zlib.compress(pickle.dumps(kept, protocol=5), 1)
 
     @classmethod
-    def load(cls, data: bytes, build: ForestBuilder | None = None) -> PoolTracker:
+    def load(cls, data: bytes, build: ForestBuilder = build_forest) -> PoolTracker:
         """What `dump` gave; raises TrackerRefusedError for another version or a damaged state."""
         if data[:3] != _MAGIC or int.from_bytes(data[3:7], "big") != TRACK_VERSION:
             raise TrackerRefusedError("the stored pool state is of another version")
@@ -158,11 +158,12 @@ class PoolTracker:
 class _Live:
     """What is made anew from the picture after a restart: forests, and the states made of them."""
 
-    def __init__(self, build: ForestBuilder | None) -> None:
+    def __init__(self, build: ForestBuilder) -> None:
         self.build = build
         self.picture: Picture | None = None
         self.by_uuid: dict[str, Sr] = {}
         self.forests: dict[str, Forest] = {}
+        self.gc_hosts: dict[str, Host] = {}
         self.cache: dict[str, tuple[object, SrState]] = {}
         self._built_of: dict[str, tuple[Sr, Mapping[str, Vdi]]] = {}
 
@@ -175,13 +176,14 @@ class _Live:
         """The forests that are new, by SR uuid."""
         self.picture = picture
         self.by_uuid = {sr.uuid: sr for sr in picture.srs.values()}
+        self.gc_hosts = places.gc_hosts(picture)
         for gone in self.forests.keys() - self.by_uuid.keys():
             del self.forests[gone], self._built_of[gone]
         fresh: dict[str, Forest] = {}
         for uuid, sr in self.by_uuid.items():
             vdis = picture.vdis(sr.ref)
             before = self._built_of.get(uuid)
-            if self.build is None or (before is not None and before[0] is sr and before[1] is vdis):
+            if before is not None and before[0] is sr and before[1] is vdis:
                 continue
             fresh[uuid] = self.forests[uuid] = self.build(sr, vdis, self.forests.get(uuid))
             self._built_of[uuid] = (sr, vdis)

@@ -1,0 +1,19 @@
+"""Every family of codes, imported so that it registers, and asked in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from chainwatch_collector.judge import chains, gc, images, merges, registry, scan, space
+from chainwatch_collector.judge.condition import Condition
+from chainwatch_collector.judge.thresholds import Thresholds
+from chainwatch_collector.track.state import PoolState
+
+MODULES = (gc, merges, images, scan, space, chains)
+
+
+def conditions(state: PoolState, now: datetime, thresholds: Thresholds) -> Iterator[Condition]:
+    """Everything that holds now."""
+    for _, family in registry.FAMILIES:
+        yield from family(state, now, thresholds)

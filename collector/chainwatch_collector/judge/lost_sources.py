@@ -1,0 +1,26 @@
+"""Which sources say nothing now: UNKNOWN is not OK, so what they told last stays, marked stale."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from chainwatch_collector.judge.condition import INVENTORY, host_source
+from chainwatch_collector.judge.thresholds import Thresholds
+from chainwatch_collector.track.state import HostState, PoolState
+
+
+def of(state: PoolState, now: datetime, limits: Thresholds) -> frozenset[str]:
+    """Sources as in `Condition.sources`. Offline nothing is lost: the logs are what there is."""
+    if state.offline:
+        return frozenset()
+    lost = {host_source(host.key) for host in state.hosts.values() if silent(host, now, limits)}
+    if state.picture is not None and not state.picture.reachable:
+        lost.add(INVENTORY)
+    return frozenset(lost)
+
+
+def silent(host: HostState, now: datetime, limits: Thresholds) -> bool:
+    """An agent that was there and has said nothing for longer than it may. A host without one is not silent."""
+    if host.last_seen_at is None:
+        return False
+    return (now - host.last_seen_at).total_seconds() > limits.agent_silent_seconds
