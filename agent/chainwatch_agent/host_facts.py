@@ -45,7 +45,7 @@ def read_host_facts(root: str) -> HostFacts:
         boot_id=_text(root, "proc/sys/kernel/random/boot_id")[:64],
         booted_at_us=booted_at_us(root),
         timezone=timezone_name(root),
-        utc_offset_seconds=_utc_offset_seconds(),
+        utc_offset_seconds=utc_offset_seconds(),
         product_version=inventory.get("PRODUCT_VERSION_TEXT", "") or inventory.get("PRODUCT_VERSION", ""),
         product_brand=inventory.get("PRODUCT_BRAND", ""),
         sm_version=_sm_version(root),
@@ -128,7 +128,8 @@ def _sm_version(root: str) -> str:
     return max(versions, default="")
 
 
-def _utc_offset_seconds() -> int:
+def utc_offset_seconds() -> int:
+    """Of this process's zone, the offset in force now; east is positive."""
     time.tzset()  # follow a zone that was changed while we run
     return time.localtime().tm_gmtoff
 

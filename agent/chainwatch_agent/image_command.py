@@ -63,7 +63,8 @@ def recognise(argv: Sequence[str]) -> Optional[ImageCommand]:
     if reader is not None:
         return reader(words[1:])
     if _CLEANUP.fullmatch(words[0]):
-        return _cleanup(program, words[1:])
+        command = _cleanup(program, words[1:])
+        return command if command.sr_uuid or "/sm/" in words[0] else None
     return None
 
 

@@ -18,7 +18,10 @@ _DM = re.compile(
     r"(?:/dev/mapper/)?VG_XenStorage--(%s)(?:-(?:%s--|%s_)(%s)(?![0-9A-Za-z]))?"
     % (_DM_UUID, _LV_KIND, _JOURNAL, _DM_UUID)
 )
-_FILE = re.compile(r"(?:/var)?/run/sr-mount/(?:SMB/[^/]+/)?(%s)(?:/(?:OLD_)?(%s)\.[a-z0-9]+)?(?:$|/)" % (UUID, UUID))
+# anywhere: a descriptor's path is the kernel's, which may begin otherwise than that in an argv
+_FILE = re.compile(
+    r"(?:/[^/]+)*/run/sr-mount/(?:SMB/[^/]+/)?(%s)(?:/(?:OLD_)?(%s)\.[a-z0-9]+)?(?: \(deleted\))?(?:$|/)" % (UUID, UUID)
+)
 _SM_NODE = re.compile(r"/dev/sm/(?:phy|backend)/(%s)/(%s)$" % (UUID, UUID))
 
 # What may be sent as a path: below where SM has its images, and of characters that need no escape.

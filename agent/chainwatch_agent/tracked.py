@@ -37,6 +37,13 @@ class Tracked:
         """With the pid the identity of a process as long as the host is up."""
         return self._stat.start_ticks
 
+    def is_alive(self, proc: ProcFs) -> bool:
+        """True while the pid is this process's."""
+        try:
+            return proc.stat(self.pid).start_ticks == self._stat.start_ticks
+        except (OSError, ValueError, IndexError):
+            return False
+
     def measure(self, proc: ProcFs, now_us: int) -> bool:
         """Read it again. False when it is gone, or its pid is another process's; what was known last stays."""
         try:

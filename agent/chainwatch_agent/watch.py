@@ -141,6 +141,9 @@ class Watcher:
             self._missed_total += 1
             return
         tracked = self._tracked.get(pid)
+        if tracked is not None and not tracked.is_alive(self._proc):
+            self._end(tracked, None, tracked.seen_at_us)  # the pid is another process's by now
+            tracked = None
         if command is not None and tracked is not None:
             tracked.command = command
         elif command is not None:
