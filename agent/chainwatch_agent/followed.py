@@ -1,0 +1,204 @@
+"""One generation of a log while it is read: its announcement, the gap before it, its spans, its end."""
+
+from typing import Callable, List, Optional, Tuple
+
+from chainwatch.v1 import evidence_pb2, ingest_service_pb2
+
+from chainwatch_agent.generations import Identified, reopen
+from chainwatch_agent.identity import FileId
+from chainwatch_agent.plan import HISTORY_LIMIT, GapStart, Start
+from chainwatch_agent.select import Selector
+from chainwatch_agent.sources import PlainSource, Source
+from chainwatch_agent.span_reader import SpanReader
+
+Message = ingest_service_pb2.AgentMessage
+Before = Optional[Tuple[FileId, int]]
+
+
+def key_of(file: FileId) -> evidence_pb2.FileKey:
+    """The wire's form."""
+    return evidence_pb2.FileKey(fingerprint=file.fingerprint, salt=file.salt)
+
+
+class Followed:
+    """`announced`: the collector was told of the file on this stream, or told us."""
+
+    def __init__(self, log: str, path: str, start: Start) -> None:
+        self.log = log
+        self.found = start.found
+        self.file = start.file
+        self.gap = start.gap
+        self.announced = start.named
+        self.same_file = start.found.generation.same_file
+        self.tries = 0
+        self._path = path
+        self._start = start.offset
+        self._source: Optional[Source] = start.found.source
+        self._reader: Optional[SpanReader] = None
+        self._size_read = -1
+        self._grew_at = 0.0
+        self._taken_at = -1e9
+
+    # --- what it is -------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The name it was found under."""
+        return self.found.generation.name
+
+    @property
+    def offset(self) -> int:
+        """Where the next span begins."""
+        return self._reader.offset if self._reader is not None else self._start
+
+    @property
+    def read_to(self) -> int:
+        """How far it was read."""
+        return self._reader.read_to if self._reader is not None else self._start
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the last read met the end."""
+        return self._reader is not None and self._reader.at_end
+
+    @property
+    def partial_bytes(self) -> int:
+        """The held-back last line."""
+        return self._reader.partial_bytes if self._reader is not None else 0
+
+    @property
+    def lines_cut(self) -> int:
+        """Lines longer than 64 KiB so far."""
+        return self._reader.lines_cut if self._reader is not None else 0
+
+    def size(self) -> int:
+        """Uncompressed bytes as far as they are known without reading."""
+        if self._source is None:
+            return max(self.read_to, self.found.generation.size)
+        return self._source.size()
+
+    def wants_reading(self) -> bool:
+        """Whether there may be bytes that were not read: always before the first read, after that when it changed."""
+        if not self.at_end or self._source is None:
+            return True
+        return isinstance(self._source, PlainSource) and self._source.size() != self._size_read
+
+    def will_not_grow(self) -> bool:
+        """A .gz, or a file that no name leads to any more."""
+        return self._source is not None and (self._source.compressed or not self._source.linked())
+
+    def settled(self, now: float, seconds: float) -> bool:
+        """Whether the end was met `seconds` ago and nothing came since."""
+        return self.at_end and now - self._grew_at >= seconds
+
+    def due(self, now: float, seconds: float) -> bool:
+        """Whether a span should be sent now: it has lines, or covers bytes and the last one was `seconds` ago."""
+        if self._reader is None:
+            return False
+        return self._reader.has_slices or (self._reader.covered > 0 and now - self._taken_at >= seconds)
+
+    # --- reading ----------------------------------------------------------------------------------------------
+
+    def read(
+        self, selector: "Callable[[], Selector]", policy_id: int, span_bytes: int, now: float, now_us: int
+    ) -> None:
+        """Read on. Raises `OSError`, `DamagedError`, `OtherBytesError`."""
+        if self._source is None:
+            self._source = reopen(self.found, self.log, self._path)
+        if self._reader is None:
+            self._reader = SpanReader(self._source, self.file, self._start, selector(), policy_id)
+        size, before = self._source.size(), (self._reader.read_to, self._reader.partial_bytes)
+        self._reader.read(span_bytes, now_us)
+        self._size_read = size
+        if (self._reader.read_to, self._reader.partial_bytes) != before or not self._grew_at:
+            self._grew_at = now
+
+    def read_again(self) -> None:
+        """Look at the end once more before it is believed."""
+        if self._reader is not None:
+            self._reader.at_end = False
+
+    def finish(self) -> None:
+        """Its partial last line is a line."""
+        if self._reader is not None:
+            self._reader.finish()
+
+    def change_policy(self, selector: Selector, policy_id: int) -> None:
+        """From the next span on."""
+        if self._reader is not None:
+            self._reader.change_policy(selector, policy_id)
+
+    def restart(self, file: FileId) -> None:
+        """Under another identity, from the beginning."""
+        if self._source is not None and self._source.compressed:
+            self._source.close()
+            self._source = None
+        self.file, self._start, self._reader, self.announced, self.gap = file, 0, None, False, None
+
+    def proved_by(self, other: Identified) -> bool:
+        """Whether another file begins with the very bytes that were read of this one."""
+        return other.source is not None and self._reader is not None and self._reader.goes_on_in(other.source)
+
+    def move_to(self, other: Identified) -> None:
+        """Go on in a copy."""
+        if self._source is not None:
+            self._source.close()
+        self.found, self._source, self.same_file = other, other.source, other.generation.same_file
+        if self._reader is not None and other.source is not None:
+            self._reader.source = other.source
+            self._reader.at_end = False
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._source is not None:
+            self._source.close()
+            self._source = None
+
+    # --- messages ---------------------------------------------------------------------------------------------
+
+    def flush(self, before: Before, now: float) -> List[Message]:
+        """What is to be said now: the announcement where it is due, the gap before the file, the span read."""
+        messages: List[Message] = []
+        span = self._reader.take() if self._reader is not None else None
+        if span is None and self.gap is None:
+            return messages
+        if not self.announced:
+            messages.append(Message(file_seen=self._seen(before)))
+            self.announced = True
+        if self.gap is not None:
+            messages.append(Message(gap=self.gap_message(self.gap, before, (self.file, self._start))))
+            self.gap = None
+        if span is not None:
+            messages.append(Message(span=span))
+            self._taken_at = now
+        return messages
+
+    def _seen(self, before: Before) -> evidence_pb2.FileSeen:
+        generation = self.found.generation
+        return evidence_pb2.FileSeen(
+            file=key_of(self.file),
+            predecessor=key_of(before[0]) if before is not None else None,
+            log=self.log,
+            name=generation.name,
+            first_line=self.found.first_line,
+            mtime_us=max(0, generation.mtime_us),
+            compressed=generation.compressed,
+            size_bytes=generation.size,
+        )
+
+    def gap_message(self, gap: GapStart, before: Before, end: Before) -> evidence_pb2.Gap:
+        """The wire's form. A gap without an `after` of its own begins where the file before ended."""
+        message = evidence_pb2.Gap(
+            reason=gap.reason,  # type: ignore[arg-type]
+            missing_bytes=gap.missing_bytes,
+            detail=gap.detail[:1000],
+            log=self.log,
+        )
+        after = (gap.after, gap.after_offset) if gap.after is not None else before
+        if after is not None and gap.reason != HISTORY_LIMIT:
+            message.after_file.CopyFrom(key_of(after[0]))
+            message.after_offset = after[1]
+        if end is not None:
+            message.before_file.CopyFrom(key_of(end[0]))
+            message.before_offset = end[1]
+        return message

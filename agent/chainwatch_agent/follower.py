@@ -1,0 +1,373 @@
+"""One log through all its generations: which file is read now, what follows it, what is lost. Synchronous.
+
+`LogFollower` is stepped from outside and touches the disk only when stepped:
+
+    start(positions, policy_id, parts, unbroken)   the collector's Welcome: plan where to go on
+    poll(now)                                      look at the disk: growth, rotation, truncation
+    next_messages(now)                             one file's announcement, gap and span at most, oldest file first
+    stop()                                         the stream ended: every file is closed and forgotten
+"""
+
+import errno
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+
+from chainwatch.v1 import evidence_pb2, ingest_service_pb2
+
+from chainwatch_agent.counters import Counters
+from chainwatch_agent.followed import Before, Followed
+from chainwatch_agent.generations import Identified, generations, identify, live, reopen
+from chainwatch_agent.history import History
+from chainwatch_agent.identity import FileId, proves
+from chainwatch_agent.plan import (
+    ROTATED_AWAY,
+    TRUNCATED,
+    UNREADABLE,
+    GapStart,
+    Position,
+    Start,
+    first_time,
+    join,
+    next_id,
+)
+from chainwatch_agent.policy import LogPolicy
+from chainwatch_agent.select import Selector
+from chainwatch_agent.sources import DamagedError
+from chainwatch_agent.span_reader import OtherBytesError
+
+Message = ingest_service_pb2.AgentMessage
+SameFile = Tuple[int, int]
+# A late line comes to the file that was the live one just now, or to none.
+_MAX_LATE = 3
+
+
+class Pace(NamedTuple):
+    """Sizes and times of reading. `settle_seconds`: how long the partial last line of a rotated file may still grow."""
+
+    span_bytes: int = 256 * 1024
+    empty_span_seconds: float = 1.0
+    settle_seconds: float = 2.0
+    unreadable_tries: int = 5
+
+
+DEFAULT_PACE = Pace()
+
+
+class LogFollower:
+    """Follows one log. `log` is dom0's own path, `path` where it is; `now` is a monotonic clock, `clock_us` the wall's.
+
+    `retired(file, end, next_fingerprint)` is told of every file that was read to its end and of what followed it.
+    """
+
+    def __init__(
+        self,
+        log: str,
+        path: str,
+        history: History,
+        counters: Counters,
+        clock_us: Callable[[], int],
+        retired: Callable[[FileId, int, bytes], None],
+        pace: Pace = DEFAULT_PACE,
+    ) -> None:
+        self.log = log
+        self.path = path
+        self.problem = ""
+        self.pace = pace
+        self._history = history
+        self._counters = counters
+        self._clock_us = clock_us
+        self._retired = retired
+        self._parts: Tuple[LogPolicy, ...] = ()
+        self._policy_id = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        self._started = False
+        # The file that is read, those after it, and those before it that may still get a late line.
+        self._queue: List[Followed] = []
+        self._late: List[Followed] = []
+        self._before: Before = None
+        self._open_gap: Optional[GapStart] = None
+        self._salts: Dict[bytes, int] = {}
+        # Every generation met so far, and the newest one of them that is followed.
+        self._met: Dict[SameFile, bytes] = {}
+        self._newest: Optional[SameFile] = None
+        self._looked_at: Optional[Tuple[int, int, int, int]] = None
+
+    # --- the stream begins and ends ---------------------------------------------------------------------------
+
+    def start(
+        self,
+        positions: List[Position],
+        policy_id: int,
+        parts: Tuple[LogPolicy, ...],
+        unbroken: Callable[[FileId, int, bytes], bool],
+    ) -> None:
+        """Plan from the collector's positions of this log, none where it knows none."""
+        self.stop()
+        self._policy_id, self._parts = policy_id, parts
+        self._looked_at = live(self.path)
+        found = self._identify_all()
+        if positions:
+            last = max(positions, key=lambda position: position.ordinal)
+            self._before = (last.file, last.to_offset)
+            plan = join(found, positions, self._proves, self._complete, unbroken)
+        else:
+            oldest_us = self._history.oldest_us(self._clock_us())
+            plan = first_time(found, oldest_us, self._history.max_bytes, self._history.size, self._history.cut)
+        self._salts, self._open_gap = plan.salts, plan.open_gap
+        for start in plan.starts:
+            self._follow(start)
+        self._let_go(found)
+        self._started = True
+
+    def stop(self) -> None:
+        """The stream is gone."""
+        for one in self._queue + self._late:
+            one.close()
+        self._forget()
+
+    def change_policy(self, policy_id: int, parts: Tuple[LogPolicy, ...], now: float) -> List[Message]:
+        """Another selection from here on; what was read under the one before is handed out first."""
+        messages: List[Message] = []
+        self._policy_id, self._parts = policy_id, parts
+        for one in self._late + self._queue[:1]:
+            messages += one.flush(self._before, now)
+            one.change_policy(Selector(*parts), policy_id)
+        return messages
+
+    def reopen(self, file: FileId, salt: int) -> None:
+        """The collector has other bytes at that place: read the file anew under another salt."""
+        for one in self._late + self._queue:
+            if one.file == file:
+                self._salts[file.fingerprint] = max(salt, self._salts.get(file.fingerprint, 0))
+                one.restart(FileId(file.fingerprint, salt))
+                self._counters.add("files_reopened_total")
+                if one in self._late:
+                    self._late.remove(one)
+                    self._queue.insert(0, one)
+                return
+
+    # --- looking at the disk ----------------------------------------------------------------------------------
+
+    def poll(self, now: float) -> bool:
+        """Look for growth and rotation; True where `next_messages` may have something to say."""
+        if not self._started:
+            return False
+        looked_at = live(self.path)
+        if looked_at != self._looked_at:
+            self._looked_at = looked_at
+            if looked_at is not None and looked_at[:2] != self._newest:
+                self._take_up()
+        if len(self._queue) > 1 or any(one.wants_reading() for one in self._late):
+            return True
+        return any(one.wants_reading() or one.due(now, self.pace.empty_span_seconds) for one in self._queue)
+
+    def _take_up(self) -> None:
+        """Another file is the live one: follow every generation that is newer than all those met before."""
+        found = self._identify_all()
+        if not found:
+            self._looked_at = None
+            return
+        behind = max([index for index, one in enumerate(found) if self._is_met(one)], default=-1)
+        if self._newest is not None and not self._still_there(found):
+            detail = "{}: the file that was followed is no longer on disk".format(self.log)
+            self._open_gap = self._open_gap or GapStart(ROTATED_AWAY, detail)
+        for one in found[behind + 1 :]:
+            if one.fingerprint:
+                self._follow(Start(one, next_id(one.fingerprint, self._salts), 0, False, self._open_gap))
+                self._open_gap = None
+                self._counters.add("rotations_total")
+            elif one.problem and one.generation.number:
+                self._open_gap = self._open_gap or GapStart(UNREADABLE, one.problem)
+        for followed in self._late + self._queue:
+            followed.read_again()
+        self._let_go(found)
+
+    def _is_met(self, one: Identified) -> bool:
+        """By inode and first line: an inode is used again. gzip makes a new inode: there the first line is enough."""
+        met = self._met.get(one.generation.same_file)
+        if one.generation.compressed:
+            return one.fingerprint in self._met.values()
+        return met is not None and met == one.fingerprint
+
+    def _still_there(self, found: List[Identified]) -> bool:
+        fingerprint = self._met.get(self._newest) if self._newest is not None else None
+        return any(
+            one.generation.same_file == self._newest or (one.generation.compressed and one.fingerprint == fingerprint)
+            for one in found
+        )
+
+    def _follow(self, start: Start) -> None:
+        self._queue.append(Followed(self.log, self.path, start))
+        self._newest = start.found.generation.same_file
+        self._counters.add("files_opened_total")
+
+    def _let_go(self, found: List[Identified]) -> None:
+        """Remember what was met; close what is not followed."""
+        self._met = {one.generation.same_file: one.fingerprint for one in found if one.fingerprint}
+        followed = {id(one.found) for one in self._queue + self._late}
+        for one in found:
+            if one.source is not None and id(one) not in followed:
+                one.source.close()
+
+    def _identify_all(self) -> List[Identified]:
+        self.problem = ""
+        try:
+            found = [identify(one) for one in generations(self.log, self.path)]
+        except OSError as error:
+            found = []
+            self.problem = "{}: {}".format(self.log, error.strerror or error)
+        for one in found:
+            self.problem = one.problem or self.problem
+        if self.problem:
+            self._counters.add("read_errors_total")
+        return found
+
+    def _proves(self, one: Identified, position: Position) -> bool:
+        if one.source is not None:
+            return proves(one.source.read_at, position.to_offset, position.tail_sha256)
+        # A packed file that was read to its end need not be unpacked for the proof.
+        return self._complete(one, position) or self._unpacked_proves(one, position)
+
+    def _complete(self, one: Identified, position: Position) -> bool:
+        return one.generation.compressed and self._history.size(one) == position.to_offset
+
+    def _unpacked_proves(self, one: Identified, position: Position) -> bool:
+        try:
+            source = reopen(one, self.log, self.path)
+        except (OSError, DamagedError):
+            return False
+        try:
+            return proves(source.read_at, position.to_offset, position.tail_sha256)
+        except (OSError, DamagedError):
+            # Damaged before the position: the same file all the same, reading it will say so.
+            return True
+        finally:
+            source.close()
+
+    # --- reading ----------------------------------------------------------------------------------------------
+
+    def next_messages(self, now: float) -> List[Message]:
+        """The next announcement, gap and span; empty where there is nothing to say now."""
+        if not self._started:
+            return []
+        for one in list(self._late):
+            messages = self._advance(one, now)
+            if messages:
+                return messages
+            if one.at_end and one.will_not_grow():
+                one.close()
+                self._late.remove(one)
+        while self._queue:
+            head = self._queue[0]
+            messages = self._advance(head, now)
+            if messages or not self._queue or head is not self._queue[0]:
+                return messages
+            if len(self._queue) == 1 or not head.at_end or head.partial_bytes or head.wants_reading():
+                return []
+            self._retire(head)
+        return []
+
+    def _advance(self, one: Followed, now: float) -> List[Message]:
+        """Read one file on, and what that gives."""
+        if one.wants_reading() or one.partial_bytes:
+            try:
+                one.read(self._selector, self._policy_id, self.pace.span_bytes, now, self._clock_us())
+            except OtherBytesError as error:
+                return self._lost(one, TRUNCATED, str(error), now)
+            except DamagedError as error:
+                return self._lost(one, UNREADABLE, str(error), now)
+            except OSError as error:
+                return self._failed(one, error, now)
+        one.tries = 0
+        over = one in self._late or len(self._queue) > 1
+        final = one.will_not_grow() or (over and one.settled(now, self.pace.settle_seconds))
+        if one.at_end and one.partial_bytes and final:
+            one.finish()
+        pause = 0.0 if over and one.at_end else self.pace.empty_span_seconds
+        if one.gap is not None or one.due(now, pause) or not one.at_end:
+            return one.flush(self._before, now)
+        return []
+
+    def _selector(self) -> Selector:
+        return Selector(*self._parts)
+
+    def _retire(self, head: Followed) -> None:
+        """Read to its end; a late line may still come while a name leads to it."""
+        self._queue.remove(head)
+        self._before = (head.file, head.offset)
+        self._retired(head.file, head.offset, self._queue[0].found.fingerprint)
+        if head.will_not_grow():
+            head.close()
+            return
+        self._late.append(head)
+        if len(self._late) > _MAX_LATE:
+            self._late.pop(0).close()
+
+    def _failed(self, one: Followed, error: OSError, now: float) -> List[Message]:
+        self._counters.add("read_errors_total")
+        self.problem = "{}: {}".format(one.name, error.strerror or error)
+        one.tries += 1
+        gone = error.errno == errno.ENOENT
+        if one in self._queue[:1] and len(self._queue) > 1 and (gone or one.tries >= self.pace.unreadable_tries):
+            return self._lost(one, ROTATED_AWAY if gone else UNREADABLE, error.strerror or str(error), now)
+        return []
+
+    def _lost(self, one: Followed, reason: int, why: str, now: float) -> List[Message]:
+        """The rest of a file is gone: hand out what was read, and declare the rest with the file that follows."""
+        messages = one.flush(self._before, now)
+        if reason == TRUNCATED and self._found_copy(one):
+            return messages
+        detail = "{}: {}".format(one.name, why)
+        one.close()
+        if one.same_file == self._newest:
+            self._newest, self._looked_at = None, None
+            self._met.pop(one.same_file, None)
+        if one in self._late:
+            self._late.remove(one)
+            return messages
+        self._queue.remove(one)
+        if one.announced:
+            self._before = (one.file, one.offset)
+        after = self._before or (None, 0)
+        gap = one.gap or GapStart(reason, detail, after[0], after[1])
+        if self._queue:
+            self._queue[0].gap = self._queue[0].gap or gap
+        else:
+            self._open_gap = self._open_gap or gap
+        return messages
+
+    def _found_copy(self, one: Followed) -> bool:
+        """After copytruncate the bytes are in another file: go on there."""
+        found = self._identify_all()
+        copies = [c for c in found if c.generation.number and c.fingerprint == one.file.fingerprint]
+        copy = next((c for c in reversed(copies) if one.proved_by(c)), None)
+        if copy is not None:
+            if one.same_file == self._newest:
+                self._newest, self._looked_at = copy.generation.same_file, None
+            self._met.pop(one.same_file, None)
+            self._met[copy.generation.same_file] = copy.fingerprint
+            one.move_to(copy)
+        for other in found:
+            if other is not copy and other.source is not None:
+                other.source.close()
+        return copy is not None
+
+    # --- for Status -------------------------------------------------------------------------------------------
+
+    def describe(self) -> evidence_pb2.LogFile:
+        """The live file: its size, how far it was read, what is wrong."""
+        looked_at = live(self.path)
+        newest = self._queue[-1] if self._queue else None
+        problem = self.problem or ("" if looked_at is not None else "there is no such file")
+        return evidence_pb2.LogFile(
+            path=self.log,
+            size_bytes=looked_at[2] if looked_at is not None else 0,
+            mtime_us=max(0, looked_at[3]) if looked_at is not None else 0,
+            read_to=newest.read_to if newest is not None and newest.same_file == self._newest else 0,
+            problem=problem[:500],
+        )
+
+    def lag_bytes(self) -> int:
+        """Bytes on disk behind what was read."""
+        return sum(max(0, one.size() - one.read_to) for one in self._queue)

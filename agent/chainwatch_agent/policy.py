@@ -1,0 +1,175 @@
+"""What is selected: the floor that no collector can take away, and the part that a collector adds. Pure.
+
+A line is selected when its syslog ident is one of `idents` and it holds none of `noise`, or when it holds one of
+`literals` (proto/README.md section 8). The floor's literals are the wordings of SMlog's catalogue (message ids in
+brackets) that an SM-ident line must be kept for; everything of ident SMGC is kept but what is proved to say nothing.
+"""
+
+from typing import Iterable, NamedTuple, Optional, Tuple
+
+MIN_LITERAL_BYTES = 4
+MAX_LITERAL_BYTES = 256
+MAX_LITERALS = 64
+MAX_IDENTS = 64
+MAX_LOGS = 64
+SMLOG = "/var/log/SMlog"
+
+
+class LogPolicy(NamedTuple):
+    """The selection from one log. `log` is the path without rotation suffix."""
+
+    log: str
+    idents: Tuple[bytes, ...] = ()
+    literals: Tuple[bytes, ...] = ()
+    noise: Tuple[bytes, ...] = ()
+
+
+class Policy(NamedTuple):
+    """`policy_id` 0 is the floor alone."""
+
+    policy_id: int
+    logs: Tuple[LogPolicy, ...]
+
+
+class PolicyError(Exception):
+    """A policy that breaks a limit: what, and the limit."""
+
+
+# Lines of ident SM that the catalogue gives a meaning to.
+_SM_LITERALS = (
+    b"FAILED in ",  # E7
+    b"EXCEPTION ",  # E1, E4, C16
+    b"Raising exception",  # A2
+    b"'coalesce', ",  # E5: vhd-util
+    b"'commit', ",  # E5: qemu-img, tap-ctl
+    b"'check', ",  # E5
+    b"'command': '",  # A1: the driver call, its SR and VDI
+    b"Kicking ",  # G1, G2
+    b"SMGC@",  # G2-G4
+    b"GC instance",  # A5, A6
+    b"The GC ",  # A7
+    b"GC: recieved",  # G20
+    b"Xapi not ready",  # G9
+    b"/gc_active",  # K1-K6 of the run's lock
+    b"on first attempt",  # K4
+    b"IPCFlag: ",  # K7, K8
+    b"oalesce failed on",  # C26, C27
+    b"repair parent",  # C28
+    b"lack of space",  # C47
+    b"ot enough space",  # A9, A10
+    b"gc_running",  # C14
+    b"cancel_coalesce",  # Q3, Q4
+    b"coalesce for ",  # C9, C10
+    b"live coalesce",  # C10
+    b"ancelling",  # C12, C13
+    b"oalesceable",  # C15
+    b"leaves attached",  # C15
+    b"vhd-parent field",  # C32c
+    b"Coalescing VDI",  # Q2
+    b"on tapdisk",  # Q7-Q9
+    b"leaf coalesc",  # J7, P25
+    b"ause request",  # P1, P2
+    b"ause for ",  # P7, P8
+    b"paused VM",  # P15
+    b"key found",  # P18, P19
+    b"SR locked",  # P24
+    b"scan failed",  # V1
+    b"with NOFAIL flag",  # V2
+    b"scan error",  # V3, V6
+    b"hidden leaf",  # V11
+    b"info missing",  # V5
+    b"returned 0 VDIs",  # V8
+    b"might be corrupted",  # V9
+    b"Long LVM call",  # V12
+    b"INTERRUPTED ",  # J1-J4
+    b"on disk: ",  # D1-D3
+    b"Forgetting VDI",  # D5
+    b"message repeated ",
+)
+
+# SMGC lines that move nothing in any version (catalogue: C5, C6, C40, L40) and are most of what a busy GC prints.
+_SMGC_NOISE = (
+    b"] Num combined blocks = ",
+    b"] Coalesced size = ",
+    b"] Got sm-config for ",
+    b"] Set vhd-blocks = ",
+    b"] Closing file: /var/run/",
+)
+
+_DAEMON = (
+    b"SMGC@",
+    b"Garbage Collector for SR",
+    b"Traceback (most",
+    b"/sm/cleanup",
+    b"cleanup.py[",
+    b"cleanup[",
+    b"remaining active paths",
+    b"mark as failed",
+    b"Kernel reported iSCSI",
+    b" tapdisk[",
+)
+_KERNEL = (
+    b"I/O error",
+    b" error, dev ",
+    b"EXT4-fs error",
+    b"Remounting filesystem read-only",
+    b"Aborting journal",
+    b"not responding",
+    b"nfs: server",
+    b"multipath: Failing",
+    b"conn error",
+    b"recovery timed out",
+    b"Out of memory",
+    b"drbd ",
+)
+
+FLOOR = Policy(
+    0,
+    (
+        LogPolicy(SMLOG, (b"SMGC",), _SM_LITERALS, _SMGC_NOISE),
+        LogPolicy("/var/log/daemon.log", (), _DAEMON),
+        LogPolicy("/var/log/kern.log", (), _KERNEL),
+        LogPolicy("/var/log/user.log", (), (b"libvhd::", b" vhd-util")),
+        LogPolicy("/var/log/drbd-kern.log", (), (b"drbd ",)),
+        LogPolicy("/var/log/xensource.log", (), (b"SR_BACKEND_FAILURE", b"SMGC@")),
+    ),
+)
+
+
+def floor_for(logs: Iterable[str]) -> Policy:
+    """The floor for the logs that are followed; one that has no floor of its own is read and nothing of it selected."""
+    known = {part.log: part for part in FLOOR.logs}
+    return Policy(0, tuple(known.get(log, LogPolicy(log)) for log in logs))
+
+
+def part_for(policy: Optional[Policy], log: str) -> LogPolicy:
+    """A policy's part for one log, several parts of the same log put together."""
+    found = [part for part in (policy.logs if policy else ()) if part.log == log]
+    return LogPolicy(
+        log,
+        tuple(ident for part in found for ident in part.idents),
+        tuple(literal for part in found for literal in part.literals),
+        tuple(noise for part in found for noise in part.noise),
+    )
+
+
+def check(policy: Policy) -> None:
+    """Raise `PolicyError` where a collector's policy breaks a limit; it is then refused as a whole."""
+    if len(policy.logs) > MAX_LOGS:
+        raise PolicyError("{} logs, at most {}".format(len(policy.logs), MAX_LOGS))
+    for part in policy.logs:
+        if not part.log.startswith("/var/log/") or "/../" in part.log + "/":
+            raise PolicyError("log {!r}: a path below /var/log/ is right".format(part.log[:100]))
+        for literal in part.literals + part.noise:
+            if not MIN_LITERAL_BYTES <= len(literal) <= MAX_LITERAL_BYTES or b"\n" in literal:
+                wrong = "{}: literal {!r}: {} to {} bytes without a newline are right"
+                raise PolicyError(wrong.format(part.log, literal[:40], MIN_LITERAL_BYTES, MAX_LITERAL_BYTES))
+        for ident in part.idents:
+            if not 0 < len(ident) <= MAX_LITERAL_BYTES or b" " in ident or b":" in ident or b"\n" in ident:
+                raise PolicyError("{}: ident {!r} is no syslog ident".format(part.log, ident[:40]))
+    literals = sum(len(part.literals) + len(part.noise) for part in policy.logs)
+    idents = sum(len(part.idents) for part in policy.logs)
+    if literals > MAX_LITERALS or idents > MAX_IDENTS:
+        raise PolicyError(
+            "{} literals and {} idents, at most {} and {}".format(literals, idents, MAX_LITERALS, MAX_IDENTS)
+        )

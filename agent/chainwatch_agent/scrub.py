@@ -1,0 +1,46 @@
+"""Secrets written over with as many `*`: session references, passwords and CHAP secrets, in a driver's parameters,
+in a command's argv and in the XML-RPC call that an SM driver gets as its argument. Pure; a line at a time.
+
+The length never changes, and what is masked depends on the line alone (proto/README.md 3.8), so that the same line
+read twice is the same line.
+"""
+
+import re
+from typing import Match, Tuple
+
+# A key that holds a secret: device_config and sm_config keys, SR.create's parameters, iscsiadm's settings.
+_KEY = (
+    rb"(?:session_ref|session_id|(?:[\w.]*(?:password|passwd|passphrase|_secret|chapsecret))(?:_in)?|secret"
+    rb"|(?:incoming_)?chapuser|chap_?(?:user|username|secret))"
+)
+_GUARDS = (b"session_", b"assw", b"ASSW", b"secret", b"chap", b"passphrase")
+_PATTERNS = (
+    # 'key': 'value', "key": "value", 'key', '-v', 'value' (a Python repr or JSON); an end cut off is the line's end.
+    re.compile(
+        rb"(?i)(?P<q>['\"])" + _KEY + rb"(?P=q)(?:, ?['\"]-[vV]['\"])?(?::|,) ?u?(?P<open>['\"])"
+        rb"(?P<value>(?:\\[^\n]|(?!(?P=open))[^\\\n])+)"
+    ),
+    # <name>key</name><value><string>value</string></value>, also with blanks between and with the end cut off.
+    re.compile(rb"(?i)<name>" + _KEY + rb"</name>[ \t]*<value>[ \t]*(?:<string>)?(?P<value>[^<\n]+)"),
+    # key=value in mount options, URLs and environments.
+    re.compile(rb"(?i)(?<![\w.])(?:" + _KEY + rb"|pass)=(?P<value>[^,;&'\"\s]+)"),
+    # iscsiadm ... -n node.session.auth.password -v value, as one string.
+    re.compile(rb"(?i)" + _KEY + rb" -v (?P<value>[^\s'\"]+)"),
+)
+
+
+def scrub(data: bytes) -> Tuple[bytes, int]:
+    """(`data` with every secret masked, how many there were). `data` is whole lines."""
+    if not any(guard in data for guard in _GUARDS) and b"pass=" not in data:
+        return data, 0
+    total = 0
+    for pattern in _PATTERNS:
+        data, count = pattern.subn(_mask, data)
+        total += count
+    return data, total
+
+
+def _mask(found: "Match[bytes]") -> bytes:
+    start, end = found.span("value")
+    whole, begin = found.group(0), found.start()
+    return whole[: start - begin] + b"*" * (end - start) + whole[end - begin :]
