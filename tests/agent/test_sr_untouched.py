@@ -2,6 +2,7 @@
 
 import os
 import select
+import signal
 import subprocess
 import sys
 from typing import List
@@ -51,14 +52,14 @@ _CAN_MOUNT = os.geteuid() == 0 and os.path.exists("/dev/fuse")
 def test_a_dead_mount_holds_up_nothing(tmp_path: "os.PathLike[str]") -> None:
     command = [sys.executable, "-c", _ON_A_DEAD_MOUNT, str(tmp_path), SR]
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, start_new_session=True)
     try:
         assert process.stdout is not None
         assert select.select([process.stdout], [], [], 60)[0], "the agent hangs on the dead mount"
         told = process.stdout.readline().decode()
         assert told == "told [('{}', 'fuse', 'dead')]\n".format(SR)
     finally:
-        process.kill()  # its descriptor of the FUSE server goes with it, and so whatever hung on the mount
+        os.killpg(process.pid, signal.SIGKILL)  # both: the one that hangs may wait for the other's lock
         process.communicate()
 
 
