@@ -140,8 +140,13 @@ def _entries() -> dict[str, Entry]:
 
 def parse(data: Mapping[str, Any]) -> dict[str, Entry]:
     """The tables of a catalogue file as entries. Raises CatalogueError."""
-    named_steps = {name: _step(name, table) for name, table in data["step"].items()}
-    return {code: _entry(code, table, named_steps) for code, table in data["code"].items()}
+    steps_by_name = named_steps(data["step"])
+    return {code: _entry(code, table, steps_by_name) for code, table in data["code"].items()}
+
+
+def named_steps(tables: Mapping[str, Mapping[str, str]]) -> dict[str, Step]:
+    """The `[step.*]` tables of a file by name. Raises CatalogueError."""
+    return {name: _step(name, table) for name, table in tables.items()}
 
 
 def _step(name: str, table: Mapping[str, str]) -> Step:
@@ -156,18 +161,18 @@ def _step(name: str, table: Mapping[str, str]) -> Step:
     return Step(**table)  # type: ignore[arg-type]
 
 
-def _entry(code: str, table: Mapping[str, Any], named_steps: Mapping[str, Step]) -> Entry:
+def _entry(code: str, table: Mapping[str, Any], steps_by_name: Mapping[str, Step]) -> Entry:
     try:
         return Entry(
             code=code,
             title=table["title"],
-            severity=_severity(table["severity"]),
+            severity=severity_of(table["severity"]),
             subject=table["subjects"][0],
             subjects=tuple(table["subjects"]),
             precedence=RANKS.index(table["rank"]) + 1,
-            steps=tuple(named_steps[name] for name in table["steps"]),
+            steps=tuple(steps_by_name[name] for name in table["steps"]),
             variants={
-                name: Variant(name, variant["meaning"], tuple(named_steps[step] for step in variant["steps"]))
+                name: Variant(name, variant["meaning"], tuple(steps_by_name[step] for step in variant["steps"]))
                 for name, variant in table.get("variant", {}).items()
             },
             meaning=table["meaning"],
@@ -183,7 +188,8 @@ def _entry(code: str, table: Mapping[str, Any], named_steps: Mapping[str, Step])
         raise CatalogueError(f"code.{code}: {error}") from error
 
 
-def _severity(text: str) -> Severity:
+def severity_of(text: str) -> Severity:
+    """Raises CatalogueError for a word that is no severity."""
     for severity in get_args(Severity):
         if text == severity:
             known: Severity = severity
