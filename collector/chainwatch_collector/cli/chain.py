@@ -27,6 +27,7 @@ MARKS: Final = {
     "merging": "▶ merging",
     "blocked": "■ blocked",
     "kept": "○ kept",
+    "base": "○ base",
     "garbage": "× garbage",
     "leaf": "●",
     "unknown": "? unknown",

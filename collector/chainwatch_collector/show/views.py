@@ -15,7 +15,7 @@ T = TypeVar("T")
 SubjectKind = Literal["pool", "host", "sr", "vdi", "vm", "agent", "task", "job", "remote"]
 AgentState = Literal["reporting", "silent", "behind", "missing", "unassigned", "revoked"]
 CheckStatus = Literal["ok", "info", "warning", "error", "unknown", "skipped"]
-NodeStatus = Literal["inner_pending", "leaf_pending", "kept", "blocked", "garbage", "leaf", "merging", "unknown"]
+NodeStatus = Literal["inner_pending", "leaf_pending", "kept", "blocked", "garbage", "leaf", "base", "merging", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
