@@ -13,6 +13,7 @@ from chainwatch_collector.serve.backup import BackupError, backup, restore
 from chainwatch_collector.serve.check import run_checks
 from chainwatch_collector.serve.composition import Collector, StartError, StateLock, open_database
 from chainwatch_collector.serve.notify import notify
+from chainwatch_collector.serve.parts import make_parts
 from chainwatch_collector.serve.settings import DEFAULT_CONFIG, ConfigError, Settings, load
 
 
@@ -84,7 +85,7 @@ async def _serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with Collector(settings):
+    async with Collector(settings, make_parts(settings)):
         notify("READY=1")
         await stop.wait()
         notify("STOPPING=1")

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from sqlalchemy import URL
 
+from chainwatch_collector.judge.thresholds import ThresholdError, parse
 from chainwatch_collector.keep.engine import DatabaseUrlError, parse_url, sqlite_url
 from chainwatch_collector.receive.limits import IngestLimits
 
@@ -129,6 +130,15 @@ class Settings(_Section):
             except DatabaseUrlError as error:
                 raise ValueError(str(error)) from None
         return text
+
+    @field_validator("thresholds")
+    @classmethod
+    def _thresholds(cls, table: dict[str, Any]) -> dict[str, Any]:
+        try:
+            parse(table)
+        except ThresholdError as error:
+            raise ValueError(str(error).removeprefix("thresholds.")) from None
+        return table
 
     def path(self, text: str) -> Path:
         """A path of the configuration file."""

@@ -1,0 +1,93 @@
+"""What the event loop leaves for the fold's thread: who has new evidence, what was observed, what changed in XenAPI.
+
+Bounded: evidence is a set of hosts, a host's newest Status replaces the one before, of Samples the oldest go first.
+"""
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from chainwatch_collector.inventory.picture import Picture
+from chainwatch_collector.track.observations import Observation, ProcessesObserved, StatusObserved
+
+MAX_SAMPLES = 20_000
+
+
+@dataclass
+class Mail:
+    """What came since the last look. `streams`: (host uuid, connected, at)."""
+
+    evidence: set[str] = field(default_factory=set)
+    observations: list[Observation] = field(default_factory=list)
+    streams: list[tuple[str, bool, datetime]] = field(default_factory=list)
+    pictures: dict[str, Picture] = field(default_factory=dict)
+
+
+class Inbox:
+    """Filled from the event loop, emptied by one thread. Nothing here ever waits but `take`."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._evidence: set[str] = set()
+        self._statuses: dict[str, StatusObserved] = {}
+        self._samples: deque[ProcessesObserved] = deque()
+        self._streams: list[tuple[str, bool, datetime]] = []
+        self._pictures: dict[str, Picture] = {}
+        self._closed = False
+        self.samples_dropped = 0
+
+    @property
+    def closed(self) -> bool:
+        """Whether the thread should end."""
+        return self._closed
+
+    def evidence(self, host_uuid: str) -> None:
+        """New lines, coverage or gaps of a host are readable."""
+        with self._condition:
+            self._evidence.add(host_uuid)
+            self._condition.notify()
+
+    def observed(self, observation: Observation) -> None:
+        """A Status or Samples message was kept."""
+        with self._condition:
+            if isinstance(observation, StatusObserved):
+                self._statuses[observation.host_uuid] = observation
+            else:
+                self._samples.append(observation)
+                if len(self._samples) > MAX_SAMPLES:
+                    self._samples.popleft()
+                    self.samples_dropped += 1
+            self._condition.notify()
+
+    def stream_changed(self, host_uuid: str, connected: bool, at: datetime) -> None:
+        """A host's stream opened or ended."""
+        with self._condition:
+            self._streams.append((host_uuid, connected, at))
+            self._condition.notify()
+
+    def picture(self, pool_uuid: str, picture: Picture) -> None:
+        """XenAPI says something new; only the newest picture of a pool counts."""
+        with self._condition:
+            self._pictures[pool_uuid] = picture
+            self._condition.notify()
+
+    def close(self) -> None:
+        """Let the thread end."""
+        with self._condition:
+            self._closed = True
+            self._condition.notify()
+
+    def take(self, timeout_seconds: float) -> Mail:
+        """Everything since the last look; waits while there is nothing."""
+        with self._condition:
+            if not self._any() and not self._closed and timeout_seconds > 0:
+                self._condition.wait(timeout_seconds)
+            mail = Mail(self._evidence, [*self._samples, *self._statuses.values()], self._streams, self._pictures)
+            self._evidence, self._streams, self._pictures = set(), [], {}
+            self._samples.clear()
+            self._statuses = {}
+            return mail
+
+    def _any(self) -> bool:
+        return bool(self._evidence or self._statuses or self._samples or self._streams or self._pictures)

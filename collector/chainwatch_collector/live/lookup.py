@@ -1,0 +1,82 @@
+"""What a name, a uuid or a uuid's beginning means: pools, hosts, SRs, VDIs, VMs, tasks of every pool."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from chainwatch_collector.live.board import Board
+from chainwatch_collector.live.pools import pool_views
+from chainwatch_collector.show.views import Subject, SubjectKind, UnknownSubjectError
+
+_PREFIX: Final = 8
+_CANDIDATES: Final = 20
+_DASHED: Final = 36
+
+
+def find(board: Board, text: str, kinds: Sequence[SubjectKind] = ()) -> Subject:
+    """The one subject that fits. An exact uuid or name goes before a beginning. Raises `UnknownSubjectError`."""
+    wanted = text.strip()
+    lowered = wanted.lower()
+    if len(lowered) == _DASHED:
+        exact = _matching(board, kinds, lambda uuid, _name: uuid == lowered)
+        if exact:
+            return _one(text, exact)
+    named = _matching(board, kinds, lambda _uuid, name: name == wanted)
+    if named:
+        return _one(text, named)
+    if len(lowered) >= _PREFIX:
+        return _one(text, _matching(board, kinds, lambda uuid, _name: uuid.startswith(lowered)))
+    raise UnknownSubjectError(text)
+
+
+def _one(text: str, found: list[Subject]) -> Subject:
+    unique = list(dict.fromkeys(found))
+    if len(unique) != 1:
+        raise UnknownSubjectError(text, unique[:_CANDIDATES])
+    return unique[0]
+
+
+def _matching(board: Board, kinds: Sequence[SubjectKind], fits: Callable[[str, str], bool]) -> list[Subject]:
+    return [
+        Subject(kind, uuid, name, pool)
+        for kind, uuid, name, pool in _everything(board, frozenset(kinds))
+        if fits(uuid, name)
+    ]
+
+
+def _everything(board: Board, kinds: frozenset[str]) -> Iterator[tuple[str, str, str, str | None]]:
+    """(kind, uuid, name, pool). What is in several places of one pool comes several times."""
+    if not kinds or "pool" in kinds:
+        yield from (("pool", view.uuid, view.name, view.uuid) for view in pool_views(board))
+    if not kinds or kinds & {"host", "agent"}:
+        yield from _hosts(board)
+    for pool, picture in board.pictures.items():
+        if not kinds or "sr" in kinds:
+            yield from (("sr", sr.uuid, sr.name, pool) for sr in picture.srs.values())
+        if not kinds or "vm" in kinds:
+            guests = (vm for vm in picture.vms.values() if not (vm.is_control_domain or vm.is_a_snapshot))
+            yield from (("vm", vm.uuid, vm.name, pool) for vm in guests)
+        if not kinds or "vdi" in kinds:
+            yield from (("vdi", vdi.uuid, vdi.name, pool) for vdi in picture.all_vdis())
+        if not kinds or "task" in kinds:
+            yield from (("task", task.uuid, task.name, pool) for task in picture.tasks.values())
+    if not kinds or "sr" in kinds:
+        yield from _logged_srs(board)
+
+
+def _hosts(board: Board) -> Iterator[tuple[str, str, str, str | None]]:
+    pictured = set()
+    for pool, picture in board.pictures.items():
+        for host in picture.hosts.values():
+            pictured.add(host.uuid)
+            yield "host", host.uuid, host.name, pool
+    for uuid, row in board.registered.hosts.items():
+        if uuid not in pictured:
+            yield "host", uuid, row.hostname or uuid, board.pool_of(uuid)
+
+
+def _logged_srs(board: Board) -> Iterator[tuple[str, str, str, str | None]]:
+    """SRs that only logs know: of hosts in no pool, and of pools that were never asked."""
+    for pool, state in board.states.items():
+        for sr in state.srs.values():
+            if sr.record is None:
+                yield "sr", sr.uuid, sr.name or sr.uuid, pool

@@ -1,0 +1,250 @@
+"""`ReadModel` over the live collector: what is in memory at once, what is in the database by way of reader threads."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from chainwatch_collector.inventory.picture import Picture
+from chainwatch_collector.judge.answer import Answer
+from chainwatch_collector.judge.catalogue import CATALOGUE
+from chainwatch_collector.keep.folded import TransitionIn
+from chainwatch_collector.keep.people import MuteIn, add_audit, add_mute, audit_since, end_mute
+from chainwatch_collector.keep.projections import history_between, transitions_since
+from chainwatch_collector.keep.readers import QueryTimeoutError, Readers
+from chainwatch_collector.keep.writer import Priority, Writer, WriterBusyError, WriterClosedError
+from chainwatch_collector.live import forests, lookup, pools, rescan_checks, storage, stored, texts
+from chainwatch_collector.live.board import Board
+from chainwatch_collector.show.changes import Subscription
+from chainwatch_collector.show.views import (
+    AgentView,
+    AuditEntry,
+    ChainNode,
+    Check,
+    Event,
+    EventQuery,
+    Explanation,
+    Forecast,
+    Forest,
+    HistoryPoint,
+    MergeView,
+    Mute,
+    MuteRequest,
+    NotAvailableError,
+    Page,
+    PoolView,
+    Rescan,
+    SrView,
+    Subject,
+    SubjectKind,
+    TaskView,
+    Transition,
+    UnknownSubjectError,
+    Why,
+)
+from chainwatch_collector.track.state import PoolState, SrState
+
+T = TypeVar("T")
+Counters = Callable[[], Mapping[str, float]]
+Readiness = Callable[[], tuple[Check, ...]]
+
+
+class LiveModel:
+    """See `show.model.ReadModel`. Every method is called from the event loop's thread."""
+
+    def __init__(
+        self,
+        board: Board,
+        readers: Readers,
+        writer: Writer,
+        clock: Callable[[], datetime],
+        counters: Counters,
+        readiness: Readiness,
+    ) -> None:
+        self._board = board
+        self._readers = readers
+        self._writer = writer
+        self._clock = clock
+        self._counters = counters
+        self._readiness = readiness
+
+    def now(self) -> datetime:
+        return self._clock()
+
+    def ready(self) -> tuple[Check, ...]:
+        return self._readiness()
+
+    def pools(self) -> Sequence[PoolView]:
+        return pools.pool_views(self._board)
+
+    def answers(self) -> Mapping[str, Answer]:
+        return self._board.answers
+
+    def agents(self) -> Sequence[AgentView]:
+        return pools.agent_views(self._board, self.now())
+
+    def srs(self) -> Mapping[str, SrView]:
+        return storage.sr_views(self._board, pools.agent_states(self._board))
+
+    def merges(self) -> Sequence[MergeView]:
+        return storage.merge_views(self._board, self.now())
+
+    def tasks(self) -> Sequence[TaskView]:
+        return storage.task_views(self._board)
+
+    def mutes(self) -> Sequence[Mute]:
+        return self._board.registered.mutes
+
+    def counters(self) -> Mapping[str, float]:
+        return self._counters()
+
+    def find(self, text: str, kinds: Sequence[SubjectKind] = ()) -> Subject:
+        return lookup.find(self._board, text, kinds)
+
+    def why(self, subject: Subject) -> Why:
+        board, pool = self._board, subject.pool_uuid or ""
+        return texts.why(subject, board.states.get(pool), board.answers.get(pool), board.judged_at.get(pool))
+
+    def forest(self, subject: Subject) -> Forest:
+        picture, sr = self._sr_with(subject)
+        as_of = picture.as_of if picture is not None else None
+        if subject.kind == "sr":
+            return forests.sr_forest(picture, sr, as_of)
+        return forests.vdi_forest(picture, sr, subject.uuid, as_of)
+
+    def chain_ends(self, sr_uuid: str) -> Sequence[ChainNode]:
+        for pool, state in self._board.states.items():
+            if sr_uuid in state.srs:
+                return forests.chain_ends(self._board.pictures.get(pool), state.srs[sr_uuid])
+        return ()
+
+    def _sr_with(self, subject: Subject) -> tuple[Picture | None, SrState]:
+        """The SR that is the subject or has it. Raises `UnknownSubjectError`, `NotAvailableError`."""
+        if subject.kind not in ("sr", "vdi"):
+            raise UnknownSubjectError(subject.name)
+        state = self._state_of(subject)
+        for sr in state.srs.values():
+            if sr.uuid == subject.uuid or (sr.forest is not None and subject.uuid in sr.forest.nodes):
+                return state.picture, sr
+        raise UnknownSubjectError(subject.name)
+
+    def _state_of(self, subject: Subject) -> PoolState:
+        state = self._board.states.get(subject.pool_uuid or "")
+        if state is None:
+            raise NotAvailableError(f"there is no state of {subject.name} yet", "its pool is being read; try shortly")
+        return state
+
+    def catalogue(self) -> Mapping[str, Explanation]:
+        return texts.catalogue()
+
+    def explain(self, text: str) -> Sequence[Explanation]:
+        return texts.explain(text)
+
+    # --- the database -----------------------------------------------------------------------------------------
+
+    async def events(self, query: EventQuery) -> Page[Event]:
+        registered, homes = self._board.registered.hosts, self._board.homes
+        return await self._read(lambda c: stored.events(c, query, registered, homes))
+
+    async def history(self, subject: Subject, since: datetime, until: datetime) -> Sequence[HistoryPoint]:
+        rows = await self._read(lambda c: history_between(c, subject.uuid, since, until))
+        return stored.history_points(rows)
+
+    async def transitions(self, subject: Subject | None, since: datetime, limit: int) -> Sequence[Transition]:
+        uuid = subject.uuid if subject is not None else None
+        rows = await self._read(lambda c: transitions_since(c, since, limit, subject_uuid=uuid))
+        return [stored.transition_view(row, self._subject_of(pool, row)) for pool, row in rows]
+
+    def _subject_of(self, pool: str, row: TransitionIn) -> Subject:
+        """What a stored transition was about; by its uuid where it is gone."""
+        entry = CATALOGUE.get(row.code)
+        kind = entry.subject if entry is not None else "sr"
+        try:
+            found = lookup.find(self._board, row.subject_uuid)
+        except UnknownSubjectError:
+            return Subject(kind, row.subject_uuid, row.subject_uuid, pool)
+        return Subject(found.kind, found.uuid, found.name, pool)
+
+    async def forecasts(self, subject: Subject | None) -> Sequence[Forecast]:
+        return ()
+
+    async def mute(self, request: MuteRequest, by: str) -> Mute:
+        subject = request.subject
+        kept = MuteIn(
+            pool_uuid=subject.pool_uuid if subject is not None else None,
+            code=request.code,
+            subject_uuid=subject.uuid if subject is not None else None,
+            subject_name=subject.name if subject is not None else "",
+            created_at=self.now(),
+            until=request.until,
+            by=by,
+            reason=request.reason,
+            sticky=request.sticky,
+        )
+        await self._write(partial(add_mute, mute=kept))
+        await self._audit_mute(
+            "mute", kept.subject_name or kept.code, kept.pool_uuid, by, f"{kept.code}: {kept.reason}"
+        )
+        await self.refresh()
+        return next(one for one in reversed(self._board.registered.mutes) if _same(one, kept))
+
+    async def unmute(self, mute_id: str, by: str) -> None:
+        number, now = stored.mute_number(mute_id), self.now()
+        mute = next((one for one in self._board.registered.mutes if one.id == mute_id), None)
+        if not await self._write(lambda c: end_mute(c, number, now)):
+            raise UnknownSubjectError(mute_id)
+        name, pool = (mute.subject_name or mute.code, mute.pool_uuid) if mute is not None else (mute_id, None)
+        await self._audit_mute("unmute", name, pool, by, mute.code if mute is not None else "")
+        await self.refresh()
+
+    async def _audit_mute(self, what: str, subject: str, pool: str | None, by: str, detail: str) -> None:
+        await self.record_audit(AuditEntry(self.now(), by, what, subject, pool, "done", detail))
+
+    def rescan_prechecks(self, sr: Subject) -> tuple[Check, ...]:
+        return rescan_checks.prechecks(self._board.states.get(sr.pool_uuid or ""), sr.uuid)
+
+    async def rescan(self, sr: Subject, by: str) -> Rescan:
+        checks = self.rescan_prechecks(sr)
+        sentence = f"{sr.name} is not scanned: this collector reads pools only"
+        return Rescan("", sr, by, self.now(), "refused", checks, sentence)
+
+    async def rescans(self, sr: Subject | None, limit: int) -> Sequence[Rescan]:
+        return ()
+
+    async def audit(self, since: datetime, limit: int) -> Sequence[AuditEntry]:
+        return [stored.audit_view(row) for row in await self._read(lambda c: audit_since(c, since, limit))]
+
+    async def record_audit(self, entry: AuditEntry) -> None:
+        await self._write(lambda c: add_audit(c, stored.audit_in(entry)))
+
+    # --- changes ----------------------------------------------------------------------------------------------
+
+    def revision(self) -> int:
+        return self._board.hub.revision
+
+    def subscribe(self) -> Subscription:
+        return self._board.hub.subscribe()
+
+    async def refresh(self) -> None:
+        """Look again at what the database has of hosts and mutes. Raises `NotAvailableError`."""
+        now = self.now()
+        self._board.register(await self._read(lambda c: stored.registered(c, now)))
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
+        try:
+            return await self._readers.read(work)
+        except QueryTimeoutError as error:
+            raise NotAvailableError(str(error), "narrow it by time, host or SR") from None
+
+    async def _write(self, work: Callable[[Connection], T]) -> T:
+        try:
+            return await asyncio.wrap_future(self._writer.submit(work, priority=Priority.HOUSEKEEPING))
+        except (WriterBusyError, WriterClosedError) as error:
+            raise NotAvailableError(str(error), "try again in a moment") from None
+
+
+def _same(view: Mute, kept: MuteIn) -> bool:
+    return (view.code, view.subject_uuid, view.until, view.by) == (kept.code, kept.subject_uuid, kept.until, kept.by)

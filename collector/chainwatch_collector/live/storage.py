@@ -1,0 +1,192 @@
+"""SRs, their merges and the tasks of a pool as views."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from chainwatch_collector.inventory.picture import Picture
+from chainwatch_collector.inventory.records import Sr, Task
+from chainwatch_collector.live.board import Board
+from chainwatch_collector.live.pools import pool_name
+from chainwatch_collector.show.views import AgentState, Attachment, MergeView, SrView, Subject, TaskView
+from chainwatch_collector.track.image_work import ImageProcess
+from chainwatch_collector.track.runs_seen import MergeSeen, RunSeen
+from chainwatch_collector.track.state import PoolState, SrState
+
+MERGES_SHOWN_FOR: Final = timedelta(days=1)
+_FULL_UUID: Final = 36
+_TASK_KINDS: Final = (
+    ("export", re.compile(r"export|vdi\.copy|nbd", re.IGNORECASE)),
+    ("migrate", re.compile(r"migrat|pool_migrate|send", re.IGNORECASE)),
+    ("import", re.compile(r"import", re.IGNORECASE)),
+    ("gc", re.compile(r"garbage collection", re.IGNORECASE)),
+    ("scan", re.compile(r"scan", re.IGNORECASE)),
+    ("snapshot", re.compile(r"snapshot|checkpoint", re.IGNORECASE)),
+    ("copy", re.compile(r"copy|clone", re.IGNORECASE)),
+)
+
+
+def sr_views(board: Board, states: Mapping[str, AgentState]) -> dict[str, SrView]:
+    """SR uuid → view, of every picture. `states`: host uuid → its agent's state."""
+    views: dict[str, SrView] = {}
+    for pool, picture in board.pictures.items():
+        attached = _attachments(picture, states)
+        state = board.states.get(pool)
+        for sr in picture.srs.values():
+            views[sr.uuid] = _sr_view(pool, pool_name(board, pool), picture, sr, state, attached.get(sr.ref, ()))
+    return views
+
+
+def _sr_view(
+    pool: str, name: str, picture: Picture, sr: Sr, state: PoolState | None, attached: tuple[Attachment, ...]
+) -> SrView:
+    judged = state.srs.get(sr.uuid) if state is not None else None
+    gc_host = picture.host_by_uuid(judged.gc_host) if judged is not None and judged.gc_host else None
+    return SrView(
+        uuid=sr.uuid,
+        name=sr.name,
+        pool_uuid=pool,
+        pool_name=name,
+        type=sr.type,
+        shared=sr.shared,
+        size_bytes=sr.physical_size_bytes,
+        used_bytes=sr.physical_utilisation_bytes,
+        virtual_bytes=sr.virtual_allocation_bytes,
+        vdis=len(picture.vdis(sr.ref)),
+        gc_host_uuid=gc_host.uuid if gc_host is not None else None,
+        gc_host_name=gc_host.name if gc_host is not None else "",
+        attachments=attached,
+    )
+
+
+def _attachments(picture: Picture, states: Mapping[str, AgentState]) -> dict[str, tuple[Attachment, ...]]:
+    found: dict[str, tuple[Attachment, ...]] = {}
+    for pbd in picture.pbds.values():
+        host = picture.hosts.get(pbd.host_ref)
+        if host is not None:
+            one = Attachment(host.uuid, host.name, pbd.currently_attached, states.get(host.uuid, "missing"))
+            found[pbd.sr_ref] = (*found.get(pbd.sr_ref, ()), one)
+    return found
+
+
+# --- merges ---------------------------------------------------------------------------------------------------
+
+
+def merge_views(board: Board, now: datetime) -> list[MergeView]:
+    """Running ones and those of the last day, newest first."""
+    views = [view for state in board.states.values() for view in _merges_of(state, now)]
+    views.sort(key=lambda view: (view.started_at, view.child), reverse=True)
+    return views
+
+
+def _merges_of(state: PoolState, now: datetime) -> Iterator[MergeView]:
+    for sr in state.srs.values():
+        for run in sr.runs:
+            for merge in run.merges:
+                ended = merge.end.at if merge.end is not None else None
+                recent = ended is None or now - ended <= MERGES_SHOWN_FOR
+                if merge.start.at is not None and recent and (ended is not None or run.running):
+                    yield _merge(state, sr, run, merge)
+
+
+def _merge(state: PoolState, sr: SrState, run: RunSeen, merge: MergeSeen) -> MergeView:
+    assert merge.start.at is not None
+    child, parent = full_uuid(sr, merge.child), full_uuid(sr, merge.parent)
+    host = state.hosts.get(run.key.host)
+    view = MergeView(
+        sr_uuid=sr.uuid,
+        sr_name=sr.name,
+        pool_uuid=state.pool_uuid or "",
+        kind=merge.kind,
+        child=child,
+        parent=parent,
+        started_at=merge.start.at,
+        host_name=host.name if host is not None else run.key.host,
+        outcome=merge.outcome,
+        cause=merge.cause,
+        ended_at=merge.end.at if merge.end is not None else None,
+    )
+    return view if merge.end is not None else _with_progress(view, sr)
+
+
+def _with_progress(view: MergeView, sr: SrState) -> MergeView:
+    """Bytes of the image process that copies this child; unknown where none is seen."""
+    node = sr.forest.nodes.get(view.child) if sr.forest is not None else None
+    total = node.copy_bytes if node is not None else None
+    copier = next((one for one in sr.processes if one.copies and one.process.vdi_uuid == view.child), None)
+    if copier is None:
+        return _replaced(view, None, total, None)
+    return _replaced(view, copier.process.write_bytes, total, _write_rate(copier))
+
+
+def _write_rate(copier: ImageProcess) -> float | None:
+    """The process reads what it writes: its rate counts both."""
+    done, written = copier.done_bytes, copier.process.write_bytes
+    if copier.rate_bytes_per_second is None or done <= 0:
+        return None
+    return copier.rate_bytes_per_second * written / done
+
+
+def _replaced(view: MergeView, done: int | None, total: int | None, rate: float | None) -> MergeView:
+    left = max(0, total - done) if total is not None and done is not None else None
+    return MergeView(
+        view.sr_uuid,
+        view.sr_name,
+        view.pool_uuid,
+        view.kind,
+        view.child,
+        view.parent,
+        view.started_at,
+        view.host_name,
+        done_bytes=done,
+        total_bytes=total,
+        rate_bytes_per_second=rate,
+        eta_seconds=left / rate if left is not None and rate else None,
+    )
+
+
+def full_uuid(sr: SrState, printed: str) -> str:
+    """The one VDI of the SR's forest that begins like this; what was printed where none or several do."""
+    if len(printed) == _FULL_UUID or sr.forest is None:
+        return printed
+    found = [uuid for uuid in sr.forest.nodes if uuid.startswith(printed)]
+    return found[0] if len(found) == 1 else printed
+
+
+# --- tasks ----------------------------------------------------------------------------------------------------
+
+
+def task_views(board: Board) -> list[TaskView]:
+    """Pending tasks of every pool, oldest first."""
+    views = [
+        _task(pool, pool_name(board, pool), picture, task)
+        for pool, picture in board.pictures.items()
+        for task in picture.tasks.values()
+        if task.status == "pending" and task.created_at is not None
+    ]
+    return sorted(views, key=lambda view: (view.created_at, view.uuid))
+
+
+def _task(pool: str, name: str, picture: Picture, task: Task) -> TaskView:
+    assert task.created_at is not None
+    host = picture.hosts.get(task.resident_on_ref or "")
+    sr = picture.srs.get(task.applies_to_ref or "")
+    return TaskView(
+        uuid=task.uuid,
+        name=task.name,
+        kind=_kind(task.name),
+        pool_uuid=pool,
+        pool_name=name,
+        created_at=task.created_at,
+        progress=task.progress,
+        moving=None,
+        detail=task.description,
+        host_name=host.name if host is not None else "",
+        subject=Subject("sr", sr.uuid, sr.name, pool) if sr is not None else None,
+        creator=task.creator,
+    )
+
+
+def _kind(name: str) -> str:
+    return next((kind for kind, pattern in _TASK_KINDS if pattern.search(name)), "other")
