@@ -10,6 +10,7 @@ from typing import Final
 from chainwatch_collector.cli.errors import CliError
 
 DEFAULT_URL: Final = "https://127.0.0.1:8443"
+DEFAULT_ORIGIN: Final = "the default"
 _KEYS: Final = frozenset({"url", "token", "ca_file"})
 CONFIG_EXIT: Final = 64
 
@@ -23,6 +24,11 @@ class CliConfig:
     ca_file: str | None
     origin: str
 
+    @property
+    def configured(self) -> bool:
+        """Whether somebody named a collector; the default address is a guess."""
+        return self.origin != DEFAULT_ORIGIN
+
 
 def config_path(environment: Mapping[str, str]) -> Path:
     base = environment.get("XDG_CONFIG_HOME") or str(Path(environment.get("HOME", "~")).expanduser() / ".config")
@@ -35,7 +41,7 @@ def read_config(environment: Mapping[str, str] | None = None) -> CliConfig:
     path = config_path(env)
     stored = _read_file(path)
     url = env.get("CHAINWATCH_URL") or stored.get("url")
-    origin = "CHAINWATCH_URL" if env.get("CHAINWATCH_URL") else str(path) if url else "the default"
+    origin = "CHAINWATCH_URL" if env.get("CHAINWATCH_URL") else str(path) if url else DEFAULT_ORIGIN
     url = (url or DEFAULT_URL).rstrip("/")
     if not url.startswith(("http://", "https://")):
         raise CliError(f"{origin}: {url!r} is no address", f"give one such as {DEFAULT_URL}", CONFIG_EXIT)
