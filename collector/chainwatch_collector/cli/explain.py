@@ -1,15 +1,19 @@
-"""`chainwatch explain`: a health code or a pasted message."""
+"""`chainwatch explain`: a health code or a pasted message, with a collector or without."""
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import click
 
-from chainwatch_collector.cli.client import Client, connect
+from chainwatch_collector.cli.client import Client
+from chainwatch_collector.cli.config import read_config
 from chainwatch_collector.cli.errors import CliError
 from chainwatch_collector.cli.output import badge, emit, output_option, print_table, say, terminal_width
 from chainwatch_collector.cli.table import Column
+from chainwatch_collector.judge import explain
+from chainwatch_collector.judge.explain import LONGEST_TEXT
 
 ENTRIES = (
     Column("CODE", lambda row: row["code"], "code"),
@@ -31,6 +35,8 @@ NOT_FOUND_EXIT = 3
 def command(text: tuple[str, ...], output: str) -> int:
     """What a code or a message from a log or from Xen Orchestra means, what to do, and whether you have it now.
 
+    Works without a collector too; then nobody can say whether you have it now.
+
     \b
     Examples:
       chainwatch explain codes
@@ -38,33 +44,48 @@ def command(text: tuple[str, ...], output: str) -> int:
       chainwatch explain 'SR_BACKEND_FAILURE_44(...)'
     """
     pasted = " ".join(text)
-    with connect() as client:
-        if pasted == "codes":
-            codes = client.get("/codes")
-            emit(
-                codes,
-                output,
-                lambda: print_table(CODES, codes["items"], "the catalogue is empty"),
-                CODES,
-                codes["items"],
-            )
-            return 0
-        body = client.get("/explain", {"text": pasted[:4000]})
+    if pasted == "codes":
+        body, _ = _ask("/codes", {}, _codes_offline)
+        emit(body, output, lambda: print_table(CODES, body["items"], "the catalogue is empty"), CODES, body["items"])
+        return 0
+    body, problem = _ask("/explain", {"text": pasted[:LONGEST_TEXT]}, lambda: _explain_offline(pasted))
     if not body["entries"] and output == "table":
         raise CliError(
             "nothing in the catalogue fits this text", "paste the whole message, or see: chainwatch explain codes"
         )
-    emit(body, output, lambda: _print(body), ENTRIES, body["entries"])
+    emit(body, output, lambda: _print(body, problem), ENTRIES, body["entries"])
     return 0 if body["entries"] else NOT_FOUND_EXIT
 
 
-def _list_codes(client: Client, output: str) -> int:
-    body = client.get("/codes")
-    emit(body, output, lambda: print_table(CODES, body["items"], "the catalogue is empty"), CODES, body["items"])
-    return 0
+def _ask(path: str, params: Mapping[str, Any], offline: Callable[[], dict[str, Any]]) -> tuple[Mapping[str, Any], str]:
+    """The collector's answer, or this machine's own and why the collector's is not there.
+
+    Raises `CliError` for a configuration that cannot be read: what is asked of the wrong place is no answer.
+    """
+    config = read_config()
+    if not config.configured:
+        return offline(), "no collector is configured: chainwatch login URL"
+    try:
+        with Client(config) as client:
+            return client.get(path, params), ""
+    except CliError as error:
+        return offline(), error.message
 
 
-def _print(body: Mapping[str, Any]) -> None:
+def _codes_offline() -> dict[str, Any]:
+    return {"items": [_plain(entry) for _, entry in sorted(explain.codes().items())], "next": None}
+
+
+def _explain_offline(pasted: str) -> dict[str, Any]:
+    """The body of `/explain`; `findings` is null, because nobody was asked."""
+    return {"text": pasted, "entries": [_plain(entry) for entry in explain.explain(pasted)], "findings": None}
+
+
+def _plain(entry: explain.Explanation) -> dict[str, Any]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(entry).items()}
+
+
+def _print(body: Mapping[str, Any], problem: str) -> None:
     width = terminal_width()
     for number, entry in enumerate(body["entries"]):
         if number:
@@ -78,9 +99,11 @@ def _print(body: Mapping[str, Any]) -> None:
             ("Do", entry["remedies"]),
             ("Clears when", [entry["clears_when"]]),
             ("Settings", entry["settings"]),
+            ("See also", entry["see"]),
         ):
             _print_part(title, [line for line in lines if line], width)
-        _print_present(body, entry["code"])
+        if entry.get("kind", "code") == "code":
+            _print_present(body, entry["code"], problem)
 
 
 def _print_part(title: str, lines: list[str], width: int) -> None:
@@ -94,7 +117,11 @@ def _print_part(title: str, lines: list[str], width: int) -> None:
             say(f"  {part}")
 
 
-def _print_present(body: Mapping[str, Any], code: str) -> None:
+def _print_present(body: Mapping[str, Any], code: str, problem: str) -> None:
+    if body["findings"] is None:
+        text = f"Whether you have it now is not known: {problem}"
+        say(click.style(textwrap.fill(text, terminal_width()), bold=True))
+        return
     found = [one for one in body["findings"] if one["code"] == code]
     say(click.style("You have it now" if found else "You do not have it now.", bold=True))
     for one in found[:10]:
