@@ -10,19 +10,15 @@ from lab.xapi import estate_fields
 from lab.xapi.database import Database
 from lab.xapi.images import GIB
 from lab.xapi.messages import Messages
-from lab.xapi.values import NULL, new_uuid, now
+from lab.xapi.values import NULL, now
 
 
 class Estate:
-    """One pool's objects, written straight into its database.
-
-    `blocks`: what each VHD holds, uuid → bitmap; XenAPI shows it of nodes with children only.
-    """
+    """One pool's objects, written straight into its database."""
 
     def __init__(self, database: Database, messages: Messages, name: str = "pool") -> None:
         self.database = database
         self.messages = messages
-        self.blocks: dict[str, int] = {}
         self.pool_ref = database.create("pool", name_label=name, restrictions=dict(estate_fields.RESTRICTIONS))
         self.sm_types: dict[str, str] = {}
         for kind in estate_fields.SM_FEATURES:
@@ -170,8 +166,3 @@ class Estate:
             capabilities=list(features),
             supported_image_formats=["vhd", "qcow2"] if kind not in estate_fields.NO_IMAGES else [],
         )
-
-
-def fresh_uuid() -> str:
-    """A uuid for a VDI that SM names."""
-    return new_uuid()

@@ -4,6 +4,7 @@ Sources: `vhdutil.py` calcOverheadEmpty, calcOverheadBitmap; `lvutil.py` calcSiz
 """
 
 import base64
+import functools
 import zlib
 
 MIB = 1 << 20
@@ -14,6 +15,7 @@ LVM_HEADER_BYTES = 2 << 40
 """SM makes the header of a VHD on LVM as large as a 2 TiB disk needs."""
 
 
+@functools.lru_cache(maxsize=256)
 def encode_blocks(bitmap: int, virtual_size_bytes: int) -> str:
     """`sm_config["vhd-blocks"]`: base64 of zlib of one bit for each 2 MiB."""
     blocks = -(-virtual_size_bytes // BLOCK_BYTES)

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from lab.xapi import scenarios
+from lab.xapi import actions, load, scenarios
 from lab.xapi.pool import XapiPool
 from lab.xapi.values import Record, RefSet, format_time
 
-OPERATIONS: Mapping[str, Any] = {function.__name__: function for function in scenarios.ALL}
+OPERATIONS: Mapping[str, Any] = {function.__name__: function for function in (*scenarios.ALL, *actions.ALL, *load.ALL)}
 
 
 async def run(pool: XapiPool, name: str, arguments: Mapping[str, Any]) -> Any:

@@ -10,13 +10,17 @@ from typing import Any
 
 from lab.xapi import certificates, roles, rrd
 from lab.xapi.calls import CallRecord
+from lab.xapi.collection import Collection
 from lab.xapi.database import Database
+from lab.xapi.disks import Disks
 from lab.xapi.dispatch import dispatch
 from lab.xapi.estate import Estate
+from lab.xapi.guests import Guests
 from lab.xapi.host_server import HostServer
 from lab.xapi.http_wire import Request, Response
 from lab.xapi.messages import Messages
 from lab.xapi.sessions import Sessions, User
+from lab.xapi.storage_manager import StorageManager
 
 CALLS_KEPT = 10_000
 ROOT = User("root", "lab-root-password")
@@ -58,6 +62,10 @@ class XapiPool:
         self.messages: Messages = Messages(self.database)
         self.sessions = Sessions(self.database, {user.name: user for user in (ROOT, MONITOR)})
         self.estate = Estate(self.database, self.messages, name)
+        self.disks = Disks(self.estate)
+        self.storage = StorageManager(self.disks)
+        self.guests = Guests(self.disks)
+        self.collections: dict[str, Collection] = {}
         self.servers: dict[str, HostServer] = {}
         self.calls: deque[CallRecord] = deque(maxlen=CALLS_KEPT)
         self.methods_called: Counter[str] = Counter()
@@ -123,6 +131,7 @@ class XapiPool:
         task = self.estate.begin_task("SR.scan", sr_ref)
         self.database.put("SR", sr_ref, "current_operations", {task: "scan"})
         await asyncio.sleep(0)
+        self.disks.refresh_sr(sr_ref)
         self.database.remove_from("SR", sr_ref, "current_operations", task)
         self.estate.end_task(task)
 

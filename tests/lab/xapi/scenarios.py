@@ -79,7 +79,7 @@ def _servers(pool: XapiPool, host: str) -> list[Any]:
     return [pool.servers[pool.host(host)]] if host else list(pool.servers.values())
 
 
-ALL: list[Callable[..., Any]] = [
+ALL: tuple[Callable[..., Any], ...] = (
     restart_xapi,
     fail_over,
     drop_sessions,
@@ -89,4 +89,4 @@ ALL: list[Callable[..., Any]] = [
     set_enabled,
     fault,
     heal,
-]
+)

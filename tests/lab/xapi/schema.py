@@ -1,16 +1,13 @@
 """The classes that the lab's xapi has, their fields with default values, and which sets mirror which references.
 
-Fields as in XenAPI's model of the 24.x to 26.x series; `schema_vm.py` has the big ones.
+Fields as in XenAPI's model of the 24.x to 26.x series; `schema_vm.py` and `schema_host.py` have the big ones.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
+from lab.xapi.schema_host import HOST, HOST_METRICS, NAMED, OPERATIONS, POOL
 from lab.xapi.schema_vm import VM, VM_GUEST_METRICS, VM_METRICS
 from lab.xapi.values import EPOCH, NULL, Record, RefSet
-
-_NAMED: Record = {"uuid": "", "name_label": "", "name_description": ""}
-_OPERATIONS: Record = {"allowed_operations": [], "current_operations": {}}
 
 CLASSES: Mapping[str, Record] = {
     "session": {
@@ -32,8 +29,8 @@ CLASSES: Mapping[str, Record] = {
         "client_certificate": False,
     },
     "task": {
-        **_NAMED,
-        **_OPERATIONS,
+        **NAMED,
+        **OPERATIONS,
         "created": EPOCH,
         "finished": EPOCH,
         "status": "pending",
@@ -48,127 +45,12 @@ CLASSES: Mapping[str, Record] = {
         "subtasks": RefSet(),
         "backtrace": "()",
     },
-    "pool": {
-        **_NAMED,
-        **_OPERATIONS,
-        "master": NULL,
-        "default_SR": NULL,
-        "suspend_image_SR": NULL,
-        "crash_dump_SR": NULL,
-        "other_config": {},
-        "ha_enabled": False,
-        "ha_configuration": {},
-        "ha_statefiles": [],
-        "ha_host_failures_to_tolerate": 0,
-        "ha_plan_exists_for": 0,
-        "ha_allow_overcommit": False,
-        "ha_overcommitted": False,
-        "blobs": {},
-        "tags": [],
-        "gui_config": {},
-        "health_check_config": {},
-        "wlb_url": "",
-        "wlb_username": "",
-        "wlb_enabled": False,
-        "wlb_verify_cert": False,
-        "redo_log_enabled": False,
-        "redo_log_vdi": NULL,
-        "vswitch_controller": "",
-        "restrictions": {},
-        "metadata_VDIs": RefSet(),
-        "ha_cluster_stack": "",
-        "guest_agent_config": {},
-        "cpu_info": {},
-        "policy_no_vendor_device": False,
-        "live_patching_disabled": False,
-        "igmp_snooping_enabled": False,
-        "uefi_certificates": "",
-        "is_psr_pending": False,
-        "tls_verification_enabled": True,
-        "repositories": [],
-        "client_certificate_auth_enabled": False,
-        "client_certificate_auth_name": "",
-        "repository_proxy_url": "",
-        "migration_compression": False,
-        "coordinator_bias": True,
-        "telemetry_uuid": NULL,
-        "telemetry_frequency": "weekly",
-        "last_update_sync": EPOCH,
-    },
-    "host": {
-        **_NAMED,
-        **_OPERATIONS,
-        "memory_overhead": 0,
-        "API_version_major": 2,
-        "API_version_minor": 21,
-        "API_version_vendor": "XenSource",
-        "API_version_vendor_implementation": {},
-        "enabled": True,
-        "software_version": {},
-        "other_config": {},
-        "capabilities": ["xen-3.0-x86_64", "hvm-3.0-x86_64"],
-        "cpu_configuration": {},
-        "sched_policy": "credit",
-        "supported_bootloaders": ["pygrub", "eliloader"],
-        "resident_VMs": RefSet(),
-        "logging": {},
-        "PIFs": RefSet(),
-        "suspend_image_sr": NULL,
-        "crash_dump_sr": NULL,
-        "crashdumps": [],
-        "patches": [],
-        "updates": [],
-        "PBDs": RefSet(),
-        "host_CPUs": [],
-        "cpu_info": {},
-        "hostname": "",
-        "address": "",
-        "metrics": NULL,
-        "license_params": {},
-        "ha_statefiles": [],
-        "ha_network_peers": [],
-        "blobs": {},
-        "tags": [],
-        "external_auth_type": "",
-        "external_auth_service_name": "",
-        "external_auth_configuration": {},
-        "edition": "xcp-ng",
-        "license_server": {"address": "localhost", "port": "27000"},
-        "bios_strings": {},
-        "power_on_mode": "",
-        "power_on_config": {},
-        "local_cache_sr": NULL,
-        "chipset_info": {"iommu": "true"},
-        "PCIs": [],
-        "PGPUs": [],
-        "PUSBs": [],
-        "ssl_legacy": False,
-        "guest_VCPUs_params": {},
-        "display": "enabled",
-        "virtual_hardware_platform_versions": [0, 1, 2],
-        "control_domain": NULL,
-        "updates_requiring_reboot": [],
-        "features": [],
-        "iscsi_iqn": "",
-        "multipathing": False,
-        "uefi_certificates": "",
-        "certificates": RefSet(),
-        "editions": ["xcp-ng"],
-        "pending_guidances": [],
-        "tls_verification_enabled": True,
-        "https_only": True,
-    },
-    "host_metrics": {
-        "uuid": "",
-        "memory_total": 64 << 30,
-        "memory_free": 20 << 30,
-        "live": True,
-        "last_updated": EPOCH,
-        "other_config": {},
-    },
+    "pool": POOL,
+    "host": HOST,
+    "host_metrics": HOST_METRICS,
     "SR": {
-        **_NAMED,
-        **_OPERATIONS,
+        **NAMED,
+        **OPERATIONS,
         "VDIs": RefSet(),
         "PBDs": RefSet(),
         "virtual_allocation": 0,
@@ -195,8 +77,8 @@ CLASSES: Mapping[str, Record] = {
         "other_config": {},
     },
     "VDI": {
-        **_NAMED,
-        **_OPERATIONS,
+        **NAMED,
+        **OPERATIONS,
         "SR": NULL,
         "VBDs": RefSet(),
         "crash_dumps": [],
@@ -227,7 +109,7 @@ CLASSES: Mapping[str, Record] = {
     },
     "VBD": {
         "uuid": "",
-        **_OPERATIONS,
+        **OPERATIONS,
         "VM": NULL,
         "VDI": NULL,
         "device": "",
@@ -252,7 +134,7 @@ CLASSES: Mapping[str, Record] = {
     "VM_metrics": VM_METRICS,
     "VM_guest_metrics": VM_GUEST_METRICS,
     "SM": {
-        **_NAMED,
+        **NAMED,
         "type": "",
         "vendor": "Citrix Systems Inc",
         "copyright": "(C) 2008 Citrix Systems Inc",
@@ -275,10 +157,10 @@ CLASSES: Mapping[str, Record] = {
         "not_after": EPOCH,
         "fingerprint": "",
     },
-    "network": {**_NAMED, **_OPERATIONS, "VIFs": RefSet(), "PIFs": RefSet(), "MTU": 1500, "other_config": {}},
-    "VIF": {"uuid": "", **_OPERATIONS, "device": "0", "network": NULL, "VM": NULL, "MAC": "", "MTU": 1500},
+    "network": {**NAMED, **OPERATIONS, "VIFs": RefSet(), "PIFs": RefSet(), "MTU": 1500, "other_config": {}},
+    "VIF": {"uuid": "", **OPERATIONS, "device": "0", "network": NULL, "VM": NULL, "MAC": "", "MTU": 1500},
     "PIF": {"uuid": "", "device": "eth0", "network": NULL, "host": NULL, "IP": "", "management": False},
-    "VUSB": {"uuid": "", **_OPERATIONS, "VM": NULL, "USB_group": NULL, "currently_attached": False},
+    "VUSB": {"uuid": "", **OPERATIONS, "VM": NULL, "USB_group": NULL, "currently_attached": False},
     "console": {"uuid": "", "protocol": "rfb", "location": "", "VM": NULL, "other_config": {}},
 }
 
@@ -295,18 +177,21 @@ MIRRORS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "console": {"VM": ("VM", "consoles")},
 }
 """Class → reference field → the class and the Set(Ref) field that mirror it."""
+_CONTAINERS: Mapping[str, list[tuple[str, type]]] = {
+    class_name: [(name, type(value)) for name, value in fields.items() if isinstance(value, dict | list)]
+    for class_name, fields in CLASSES.items()
+}
 _NO_MIRRORS: Mapping[str, tuple[str, str]] = {}
 
 
 def defaults(class_name: str) -> Record:
     """A fresh record. Raises `KeyError` for a class that is not here."""
-    return {name: _fresh(value) for name, value in CLASSES[class_name].items()}
+    record = CLASSES[class_name].copy()
+    for name, kind in _CONTAINERS[class_name]:
+        record[name] = kind(record[name])
+    return record
 
 
 def mirrors(class_name: str) -> Mapping[str, tuple[str, str]]:
     """Reference field → the other class and its mirroring field."""
     return MIRRORS.get(class_name, _NO_MIRRORS)
-
-
-def _fresh(value: Any) -> Any:
-    return type(value)(value) if isinstance(value, dict | list) else value

@@ -1,0 +1,102 @@
+"""A pool at scale: tens of thousands of VDIs, bursts, and a steady stream of changes."""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lab.xapi import images, rpc_json, rpc_xml
+from lab.xapi.images import GIB
+from lab.xapi.pool import XapiPool
+
+_SIZES_GIB = (20, 20, 40, 100, 200)
+_SHAPES_EACH = 8
+_BLOCKS_PER_RUN = 40
+_NO_REQUEST = rpc_json.Request("", [], 2, 0)
+_DEPTHS = (1, 2, 2, 3, 3, 4, 6)
+_YIELD_EVERY = 200
+
+
+async def fill(pool: XapiPool, vdis: int, srs: int = 10, seed: int = 1, with_blocks: bool = True) -> int:
+    """`srs` NFS SRs (`load-0` …) with `vdis` VDIs in straight chains, every leaf the disk of a VM; how many VDIs."""
+    chance = random.Random(seed)
+    shapes = [_shape(size * GIB, chance) for size in _SIZES_GIB for _ in range(_SHAPES_EACH)]
+    refs = [pool.estate.add_sr("nfs", f"load-{number}", size_bytes=200_000 * GIB) for number in range(srs)]
+    made = number = 0
+    while made < vdis:
+        depth = min(chance.choice(_DEPTHS), vdis - made)
+        leaf = _chain(pool, refs[number % srs], number, depth, chance.choice(shapes), with_blocks)
+        pool.estate.add_vm(f"load-vm-{number}", None, [pool.disks.ref(leaf)])
+        made += depth
+        number += 1
+        if number % _YIELD_EVERY == 0:
+            await asyncio.sleep(0)
+    return made
+
+
+async def warm(pool: XapiPool, classes: Sequence[str] = ("VDI",)) -> None:
+    """Encode the records of these classes now, so that what a client measures is its own work and the wire."""
+    for class_name in classes:
+        rows = list(pool.database.tables[class_name].rows.values())
+        for start in range(0, len(rows), _YIELD_EVERY):
+            rpc_json.success(_NO_REQUEST, rows[start : start + _YIELD_EVERY])
+            rpc_xml.success(rows[start : start + _YIELD_EVERY])
+            await asyncio.sleep(0)
+
+
+async def burst_add(pool: XapiPool, sr: str, count: int, prefix: str = "burst") -> list[str]:
+    """`count` new VDIs at once; their uuids."""
+    ref = pool.estate.ref("SR", sr)
+    return [pool.disks.add_vdi(ref, f"{prefix}-{number}", GIB) for number in range(count)]
+
+
+async def burst_delete(pool: XapiPool, count: int, prefix: str = "") -> int:
+    """`count` leaves (whose name begins with `prefix`) go at once, beyond what the database remembers; how many."""
+    rows = pool.database.tables["VDI"].rows
+    leaves = (row.fields for row in rows.values() if row.fields["managed"] and not row.fields["is_a_snapshot"])
+    found = [f["uuid"] for f in leaves if f["name_label"].startswith(prefix) and not pool.disks.children(f["uuid"])]
+    for uuid in found[:count]:
+        pool.disks.forget(uuid)
+    return len(found[:count])
+
+
+async def churn(pool: XapiPool, per_second: int, seconds: float, seed: int = 1) -> int:
+    """Changes of VDIs' sizes and names at this rate for so long; how many were made. Sizes and names only."""
+    chance = random.Random(seed)
+    loop = asyncio.get_running_loop()
+    start, made = loop.time(), 0
+    while (passed := loop.time() - start) < seconds:
+        due = int(passed * per_second)
+        refs = list(pool.database.tables["VDI"].rows) if made < due else []
+        while made < due:
+            ref = chance.choice(refs)
+            size = chance.randrange(1, 20_000) * images.BLOCK_BYTES
+            pool.database.set("VDI", ref, physical_utilisation=size, name_description=f"change {made}")
+            made += 1
+        await asyncio.sleep(0.01)
+    return made
+
+
+def _shape(size: int, chance: random.Random) -> tuple[int, int]:
+    """A size and a bitmap, clustered as guests leave it: a tenth of the disk in runs."""
+    total = size // images.BLOCK_BYTES
+    bitmap = 0
+    for _ in range(total // _BLOCKS_PER_RUN):
+        bitmap |= images.run_of_blocks(chance.randrange(total), chance.randrange(1, _BLOCKS_PER_RUN // 5))
+    return size, bitmap & ((1 << total) - 1)
+
+
+def _chain(pool: XapiPool, sr: str, number: int, depth: int, shape: tuple[int, int], with_blocks: bool) -> str:
+    """Base copies and a leaf; the leaf's uuid."""
+    size, bitmap = shape
+    parent, bases = "", []
+    for _ in range(depth - 1):
+        parent = pool.disks.add_base(sr, size, bitmap, parent)
+        bases.append(parent)
+    leaf = pool.disks.add_vdi(sr, f"load-disk-{number}", size, bitmap, parent)
+    if with_blocks and bases:
+        pool.disks.publish_blocks(sr, bases)
+    return leaf
+
+
+ALL: tuple[Callable[..., Any], ...] = (burst_add, burst_delete, churn, fill, warm)
