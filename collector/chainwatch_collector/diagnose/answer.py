@@ -46,7 +46,7 @@ def body(reading: Reading, inventory: str | None = None) -> dict[str, Any]:
 def tracked(reading: Reading, picture: Picture | None) -> PoolState:
     """Everything read, as one pool's state at the time of the diagnosis."""
     pool = picture.pool if picture is not None else None
-    tracker = PoolTracker(pool.uuid if pool is not None else None)
+    tracker = PoolTracker(pool.uuid if pool is not None else None, offline=True)
     facts: dict[str, list[Fact]] = {}
     for fact in reading.facts:
         facts.setdefault(fact.ref.host, []).append(fact)

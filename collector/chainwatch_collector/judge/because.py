@@ -1,7 +1,7 @@
 """What causes what: the fixed precedence of interfaces.md section 6, so that one incident is one page.
 
-A condition points to those of the strongest rank above its own that reach it: through its pool, its host, its SR or its
-VDIs. Equal ranks never cause one another.
+A condition points to those of the strongest rank above its own that reach it (through its pool, its host, its SR or its
+VDIs) and that can explain it: a switch that is off makes a chain grow, but no image corrupt.
 """
 
 from __future__ import annotations
@@ -11,73 +11,112 @@ from typing import Final
 
 from chainwatch_collector.judge.condition import Condition
 
-RANKS: Final[tuple[frozenset[str], ...]] = (
-    frozenset(("POOL_UNREACHABLE", "AGENT_SILENT", "AGENT_MISSING", "AGENT_BEHIND", "HOST_UNASSIGNED")),
-    frozenset(("LOG_OFF", "LOG_PARTITION_FULL", "EVIDENCE_GAP", "CLOCK_SKEW", "CERTIFICATE_EXPIRING")),
-    frozenset(("HOST_DOWN", "HOST_TOO_OLD")),
-    frozenset(("SR_PATHS_DEGRADED", "SR_IO_ERRORS", "LINSTOR_DEGRADED")),
-    frozenset(("SR_DETACHED",)),
-    frozenset(("SR_SCAN_FAILED", "VDI_PARENT_MISSING", "VDI_CORRUPT", "VDI_LOST")),
-    frozenset(("SR_FULL", "COALESCE_NO_SPACE", "ATTACH_NO_SPACE")),
-    frozenset(("GC_DISABLED",)),
-    frozenset(("GC_BLOCKED_BY_HOST", "CHAIN_MULTI_HOST")),
-    frozenset(("GC_CRASHED", "GC_STUCK", "GC_NOT_RUNNING", "GC_INEFFECTIVE", "GC_INTERRUPTED")),
-    frozenset(("COALESCE_FAILED", "LEAF_COALESCE_GAVE_UP", "LEAF_COALESCE_BLOCKED", "DISK_FROZEN", "VDI_STALE_FLAG")),
-    frozenset(("COALESCE_BEHIND", "COALESCE_SLOW", "SR_SLOW", "VDI_GARBAGE", "SR_SPACE_LOW", "SR_FULL_SOON")),
-    frozenset(("CHAIN_AT_LIMIT", "CHAIN_NEAR_LIMIT")),
-    frozenset(("SNAPSHOT_NO_SPACE", "BACKUP_WILL_SKIP", "SNAPSHOT_NOT_SUPPORTED")),
+RANKS: Final[tuple[tuple[str, ...], ...]] = (
+    ("POOL_UNREACHABLE", "AGENT_SILENT", "AGENT_MISSING", "AGENT_BEHIND", "HOST_UNASSIGNED"),
+    ("LOG_OFF", "LOG_PARTITION_FULL", "EVIDENCE_GAP", "CLOCK_SKEW", "CERTIFICATE_EXPIRING"),
+    ("HOST_DOWN", "HOST_TOO_OLD"),
+    ("SR_PATHS_DEGRADED", "SR_IO_ERRORS", "LINSTOR_DEGRADED"),
+    ("SR_DETACHED",),
+    ("VDI_LOST", "VDI_PARENT_MISSING", "VDI_CORRUPT", "SR_SCAN_FAILED"),
+    ("SR_FULL", "COALESCE_NO_SPACE", "ATTACH_NO_SPACE"),
+    ("GC_DISABLED",),
+    ("GC_BLOCKED_BY_HOST", "CHAIN_MULTI_HOST"),
+    ("GC_CRASHED", "GC_STUCK", "GC_NOT_RUNNING", "GC_INEFFECTIVE", "GC_INTERRUPTED"),
+    ("COALESCE_FAILED", "LEAF_COALESCE_GAVE_UP", "LEAF_COALESCE_BLOCKED", "DISK_FROZEN", "VDI_STALE_FLAG"),
+    ("COALESCE_BEHIND", "COALESCE_SLOW", "SR_SLOW", "VDI_GARBAGE", "SR_SPACE_LOW", "SR_FULL_SOON"),
+    ("CHAIN_AT_LIMIT", "CHAIN_NEAR_LIMIT"),
+    ("SNAPSHOT_NO_SPACE", "BACKUP_WILL_SKIP", "SNAPSHOT_NOT_SUPPORTED"),
 )
-"""Strongest first. Codes in no rank stand alone: nothing here causes them."""
+"""Strongest first. Codes in no rank stand alone: nothing causes them, they cause nothing here."""
+_IMAGES: Final = frozenset(RANKS[5])
+_STORAGE: Final = frozenset((*RANKS[3], "SR_DETACHED"))
+_SPACE: Final = frozenset(RANKS[6])
+RANK_OF: Final[Mapping[str, int]] = {
+    code: 10 * rank + (codes.index(code) if rank == 5 else 0) for rank, codes in enumerate(RANKS) for code in codes
+}
+"""Within one rank nothing causes another, but for images: a lost one is a missing parent, and that fails the scan."""
 
-RANK_OF: Final[Mapping[str, int]] = {code: rank for rank, codes in enumerate(RANKS) for code in codes}
-CAUSES_NOTHING: Final = frozenset(
-    (
-        "AGENT_MISSING",
-        "AGENT_BEHIND",
-        "HOST_UNASSIGNED",
-        "EVIDENCE_GAP",
-        "CLOCK_SKEW",
-        "CERTIFICATE_EXPIRING",
-        "HOST_TOO_OLD",
-    )
+NO_CAUSE: Final = frozenset(
+    {"AGENT_MISSING", "AGENT_BEHIND", "HOST_UNASSIGNED", "EVIDENCE_GAP", "CLOCK_SKEW", "CERTIFICATE_EXPIRING"}
+    | {"HOST_TOO_OLD", "SR_SLOW"}
 )
-"""They hide or delay what is known; they do not make storage fail."""
-HIDES_ONLY: Final = frozenset(("POOL_UNREACHABLE", "AGENT_SILENT", "LOG_OFF", "LOG_PARTITION_FULL"))
-"""They cause only what is said for want of them, never a failure that a line proves."""
-ALONE: Final = frozenset(("VM_VENDOR_DEVICE", "HOST_TOO_OLD", "CLOCK_SKEW", "VDI_HELD_BY_CONTROL_DOMAIN"))
-_SPACE: Final = frozenset(("SR_FULL", "COALESCE_NO_SPACE", "ATTACH_NO_SPACE", "SR_SPACE_LOW"))
-_SPACE_EFFECTS: Final = frozenset(
-    ("SNAPSHOT_NO_SPACE", "ATTACH_NO_SPACE", "COALESCE_NO_SPACE", "SR_SPACE_LOW", "SR_FULL_SOON")
+"""They delay or hide what is known; they make no storage fail."""
+HIDING: Final = frozenset(("POOL_UNREACHABLE", "AGENT_SILENT", "LOG_OFF", "LOG_PARTITION_FULL"))
+"""They explain what is said for want of them, never what a line proves."""
+_CRASH_CAUSES: Final[Mapping[str, frozenset[str]]] = {
+    "scan_failed": _IMAGES | _STORAGE,
+    "unknown": _IMAGES | _STORAGE,
+    "corrupt": _IMAGES,
+    "parent_missing": frozenset(("VDI_LOST", "VDI_PARENT_MISSING")),
+    "no_space": _SPACE,
+    "multi_attach": frozenset(("CHAIN_MULTI_HOST",)),
+    "host_unreachable": frozenset(("HOST_DOWN", "GC_BLOCKED_BY_HOST")),
+    "xapi": frozenset(("HOST_DOWN",)),
+    "io_error": _STORAGE,
+    "timed_out": _STORAGE,
+    "sr_unavailable": _STORAGE,
+    "lock_timeout": _STORAGE,
+}
+"""GC_CRASHED's `key` → the codes that can have ended the run so."""
+_EFFECTS: Final[Mapping[str, frozenset[str]]] = {
+    "COALESCE_FAILED": _STORAGE | _IMAGES | _SPACE | {"CHAIN_MULTI_HOST"},
+    "LEAF_COALESCE_GAVE_UP": frozenset(("SR_PATHS_DEGRADED", "SR_IO_ERRORS")),
+    "LEAF_COALESCE_BLOCKED": frozenset(),
+    "GC_DISABLED": frozenset(),
+    "DISK_FROZEN": _STORAGE | {"HOST_DOWN"},
+    "VDI_STALE_FLAG": frozenset(("HOST_DOWN", "GC_CRASHED", "GC_INTERRUPTED", "CHAIN_MULTI_HOST")),
+    "VDI_LOST": _STORAGE,
+    "VDI_PARENT_MISSING": _STORAGE | {"VDI_LOST"},
+    "VDI_CORRUPT": _STORAGE,
+    "CHAIN_MULTI_HOST": frozenset(),
+    "GC_INTERRUPTED": _STORAGE | {"HOST_DOWN"},
+    "COALESCE_NO_SPACE": frozenset(("SR_FULL",)),
+    "ATTACH_NO_SPACE": frozenset(("SR_FULL",)),
+    "SR_FULL": frozenset(),
+    "SR_SPACE_LOW": _SPACE,
+    "SR_FULL_SOON": _SPACE,
+    "SNAPSHOT_NO_SPACE": _SPACE | {"SR_SPACE_LOW"},
+    "SNAPSHOT_NOT_SUPPORTED": frozenset(("SR_DETACHED",)),
+    "SR_SLOW": _STORAGE,
+    "GC_BLOCKED_BY_HOST": frozenset(("HOST_DOWN",)),
+    "SR_IO_ERRORS": frozenset(),
+    "LINSTOR_DEGRADED": frozenset(("HOST_DOWN",)),
+}
+"""What alone can explain these; everything else is explained by whatever stronger reaches it."""
+_OF_ONE_VDI: Final = frozenset(
+    {"VDI_CORRUPT", "VDI_LOST", "VDI_PARENT_MISSING", "COALESCE_NO_SPACE", "CHAIN_MULTI_HOST", "COALESCE_FAILED"}
+    | {"LEAF_COALESCE_GAVE_UP", "LEAF_COALESCE_BLOCKED", "VDI_STALE_FLAG", "ATTACH_NO_SPACE"}
 )
-"""Lack of space has causes of its own: only other words for it explain it."""
+"""They reach another VDI's finding only where they name a VDI of it."""
 
 
 def causes(conditions: Sequence[Condition]) -> list[tuple[int, ...]]:
     """For each condition the indexes of those that cause it."""
     by_place: dict[str, list[int]] = {}
     for index, condition in enumerate(conditions):
-        for place in _reaches(condition):
+        place = _reaches(condition)
+        if place:
             by_place.setdefault(place, []).append(index)
     return [_of(index, conditions, by_place) for index in range(len(conditions))]
 
 
-def _reaches(condition: Condition) -> list[str]:
+def _reaches(condition: Condition) -> str:
     """Where it makes itself felt: its SR, its host, or the whole pool."""
-    if condition.code in CAUSES_NOTHING or condition.code not in RANK_OF:
-        return []
+    if condition.code in NO_CAUSE or condition.code not in RANK_OF:
+        return ""
     if condition.subject.kind == "pool":
-        return ["pool"]
+        return "pool"
     if condition.subject.kind in ("host", "agent"):
-        return [f"host:{condition.subject.uuid}"]
-    return [f"sr:{condition.sr_uuid}"] if condition.sr_uuid else []
+        return f"host:{condition.subject.uuid}"
+    return f"sr:{condition.sr_uuid}" if condition.sr_uuid else ""
 
 
 def _feels(condition: Condition) -> list[str]:
+    """The places whose troubles are its own."""
     places = ["pool"]
     if condition.sr_uuid:
         places.append(f"sr:{condition.sr_uuid}")
-    if condition.host:
-        places.append(f"host:{condition.host}")
+    places += [f"host:{host}" for host in {condition.host, *condition.hosts} if host]
     if condition.subject.kind in ("host", "agent"):
         places.append(f"host:{condition.subject.uuid}")
     return places
@@ -86,26 +125,23 @@ def _feels(condition: Condition) -> list[str]:
 def _of(index: int, conditions: Sequence[Condition], by_place: Mapping[str, list[int]]) -> tuple[int, ...]:
     effect = conditions[index]
     rank = RANK_OF.get(effect.code)
-    if rank is None or effect.code in ALONE:
+    if rank is None:
         return ()
     met = {found for place in _feels(effect) for found in by_place.get(place, ()) if found != index}
-    above = [found for found in met if RANK_OF[conditions[found].code] < rank and _explains(conditions[found], effect)]
+    above = [found for found in met if RANK_OF[conditions[found].code] < rank and explains(conditions[found], effect)]
+    if effect.subject.kind == "vdi":
+        named = [found for found in above if conditions[found].vdis & effect.vdis]
+        above = named or above
     strongest = min((RANK_OF[conditions[found].code] for found in above), default=0)
     return tuple(sorted(found for found in above if RANK_OF[conditions[found].code] == strongest))
 
 
-def _explains(cause: Condition, effect: Condition) -> bool:
-    if cause.code in HIDES_ONLY:
-        return not effect.evidence
-    if effect.code in _SPACE_EFFECTS:
-        return cause.code in _SPACE
-    if cause.subject.kind == "vdi" and effect.subject.kind == "vdi" and cause.vdis and effect.vdis:
-        return cause.code in ("VDI_PARENT_MISSING",) or bool(cause.vdis & effect.vdis) or _is_chain(effect)
-    if cause.code in _SPACE and effect.code in ("COALESCE_FAILED",):
-        return bool(cause.vdis & effect.vdis) or cause.code == "SR_FULL"
-    return True
-
-
-def _is_chain(effect: Condition) -> bool:
-    """A chain is longer than the VDI that it is told of."""
-    return effect.code in RANKS[12]
+def explains(cause: Condition, effect: Condition) -> bool:
+    """Whether the one can be why the other is; both are felt at the same place, and the cause ranks higher."""
+    if cause.code in HIDING:
+        return not effect.evidence and effect.code not in ("GC_DISABLED",)
+    possible = _CRASH_CAUSES.get(effect.key) if effect.code == "GC_CRASHED" else _EFFECTS.get(effect.code)
+    if possible is not None and cause.code not in possible:
+        return False
+    of_one = cause.code in _OF_ONE_VDI and effect.subject.kind == "vdi" and effect.code in _OF_ONE_VDI
+    return bool(cause.vdis & effect.vdis) if of_one and cause.vdis else True

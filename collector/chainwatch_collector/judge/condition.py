@@ -21,7 +21,7 @@ class Condition:
     """One code that holds for one subject. `key` tells several of one code on one subject apart.
 
     `sources`: what it was seen through (`host_source(key)`, INVENTORY); when one of them is lost the finding is stale.
-    `sr_uuid`, `host`, `vdis`, `vm_refs`: what it touches, for `because`. `variant`, `params`: for the steps.
+    `sr_uuid`, `host`, `hosts`, `vdis`: what it touches, for `because`. `variant`, `params`: for the steps.
     `hold_seconds`: it must hold that long before it is told; `clear_seconds`: be absent that long before it clears.
     """
 
@@ -38,6 +38,7 @@ class Condition:
     sr_uuid: str | None = None
     host: str | None = None
     vdis: frozenset[str] = frozenset()
+    hosts: frozenset[str] = frozenset()
     sources: frozenset[str] = frozenset()
     hold_seconds: float = 0.0
     clear_seconds: float = 0.0
@@ -108,7 +109,9 @@ def of_sr(
     params: Mapping[str, str] | None = None,
     vdi: str | None = None,
     vdis: Iterable[str] = (),
+    hosts: frozenset[str] = frozenset(),
     sources: frozenset[str] | None = None,
+    hold_seconds: float = 0.0,
     clear_seconds: float = 0.0,
 ) -> Condition:
     """A condition about an SR, or about one of its VDIs where `vdi` is given."""
@@ -117,7 +120,7 @@ def of_sr(
         code=code,
         subject=sr_subject(sr) if vdi is None else vdi_subject(sr, vdi),
         severity=severity,
-        summary=summary,
+        summary=f"{summary[:1].upper()}{summary[1:]}",
         since=since or since_of(incidents, now),
         count=count if count is not None else max(1, sum(one.count for one in incidents)),
         evidence=evidence or proofs,
@@ -128,5 +131,7 @@ def of_sr(
         host=sr.gc_host,
         vdis=frozenset((*vdis, *((vdi,) if vdi else ()))),
         sources=log_sources(sr) if sources is None else sources,
+        hosts=hosts,
+        hold_seconds=hold_seconds,
         clear_seconds=clear_seconds,
     )

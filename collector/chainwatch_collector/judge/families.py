@@ -5,12 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from chainwatch_collector.judge import chains, gc, images, merges, registry, scan, space
+from chainwatch_collector.judge import (
+    agents,
+    chains,
+    flags,
+    gc,
+    gc_idle,
+    gc_stuck,
+    hosts,
+    images,
+    merges,
+    pool,
+    registry,
+    scan,
+    space,
+    vms,
+)
 from chainwatch_collector.judge.condition import Condition
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.track.state import PoolState
 
-MODULES = (gc, merges, images, scan, space, chains)
+MODULES = (gc, gc_idle, gc_stuck, merges, images, scan, space, chains, flags, agents, hosts, pool, vms)
 
 
 def conditions(state: PoolState, now: datetime, thresholds: Thresholds) -> Iterator[Condition]:

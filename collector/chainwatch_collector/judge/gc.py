@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from chainwatch_collector.chains import forest
+from chainwatch_collector.inventory.records import Host
 from chainwatch_collector.judge.answer import Severity
 from chainwatch_collector.judge.condition import Condition, log_sources, of_sr, sr_words
+from chainwatch_collector.judge.known import covered, gc_host_state
 from chainwatch_collector.judge.registry import family
 from chainwatch_collector.judge.thresholds import Thresholds
-from chainwatch_collector.read.words import Switch
+from chainwatch_collector.read.words import LineRef, Switch
 from chainwatch_collector.track.incidents import Incident
 from chainwatch_collector.track.state import PoolState, SrState
-from chainwatch_collector.words import plural, short
+from chainwatch_collector.words import duration, plural, short
 
 REASONS = {
     "scan_failed": "its scan failed on an image that cannot be read, which stops every merge of the SR",
@@ -82,34 +85,61 @@ def interrupted(state: PoolState, now: datetime, limits: Thresholds) -> Iterator
 
 @family("GC_BLOCKED_BY_HOST")
 def blocked_by_host(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condition]:
-    """A pool member that cannot be asked ends or holds up the run."""
+    """A pool member that cannot be asked ended runs, or holds one up: T17 is asked and nothing follows."""
     for sr in state.srs.values():
         for incident in sr.open_incidents("host_blocked"):
-            names = [_host_words(state, name) for name in incident.hosts]
-            who = " and ".join(names) if names else "a pool member"
-            yield of_sr(
-                sr,
-                "GC_BLOCKED_BY_HOST",
-                "error",
-                f"{plural(incident.count, 'GC run')} of {sr_words(sr)} ended because {who} could not be asked"
-                + (f": {incident.detail[:160]}" if incident.detail else "")
-                + ".",
-                now=now,
-                incidents=(incident,),
-                params={"host": ", ".join(incident.hosts)},
-            )
+            said = f": {incident.detail[:160]}" if incident.detail else ""
+            what = f"{plural(incident.count, 'GC run')} of {sr_words(sr)} ended because"
+            yield _blocked(state, sr, what, f"could not be asked{said}.", incident.hosts, "down", now, (incident,))
+        step = sr.step
+        if step is None or not step.host_asked or step.since.at is None or sr.open_run is None:
+            continue
+        waited = (now - step.since.at).total_seconds()
+        if waited >= limits.host_asked_seconds and (state.offline or covered(gc_host_state(state, sr), now, limits)):
+            what = f"the GC run of {sr_words(sr)} waits because"
+            answer = f"has not answered for {duration(waited)}."
+            yield _blocked(state, sr, what, answer, (step.host_asked,), "hangs", now, (), (step.since,))
 
 
-def _host_words(state: PoolState, name: str) -> str:
-    picture = state.picture
-    if picture is not None:
-        for record in picture.hosts.values():
-            if name in (record.ref, record.uuid, record.name, record.hostname):
-                alive = {True: "which XenAPI believes alive", False: "which XenAPI knows to be down"}
-                return (
-                    f"host {record.name}, {alive[record.live]}," if record.live is not None else f"host {record.name}"
-                )
-    return f"host {name}"
+def _blocked(
+    state: PoolState,
+    sr: SrState,
+    what: str,
+    end: str,
+    names: tuple[str, ...],
+    variant: str,
+    now: datetime,
+    incidents: tuple[Incident, ...],
+    proofs: tuple[LineRef, ...] = (),
+) -> Condition:
+    records = [_host_named(state, name) for name in names]
+    who = " and ".join(_host_words(name, record) for name, record in zip(names, records, strict=True))
+    known = [record for record in records if record is not None]
+    return of_sr(
+        sr,
+        "GC_BLOCKED_BY_HOST",
+        "error",
+        f"{what} {who or 'a pool member'} {end}",
+        now=now,
+        incidents=incidents,
+        since=proofs[0].at if proofs else None,
+        evidence=proofs,
+        variant=variant,
+        params={"host": ", ".join(record.name for record in known) or ", ".join(names)},
+        hosts=frozenset(record.uuid for record in known),
+    )
+
+
+def _host_named(state: PoolState, name: str) -> Host | None:
+    """By reference, uuid, label or hostname: SM prints whichever it has."""
+    records = state.picture.hosts.values() if state.picture is not None else ()
+    return next((one for one in records if name in (one.ref, one.uuid, one.name, one.hostname)), None)
+
+
+def _host_words(name: str, record: Host | None) -> str:
+    if record is None or record.live is None:
+        return f"host {record.name if record is not None else name}"
+    return f"host {record.name} ({'alive' if record.live else 'down'}, says XenAPI)"
 
 
 @family("GC_DISABLED")
@@ -137,6 +167,13 @@ def disabled(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Co
             )
 
 
+_REASONS: Mapping[Switch, str] = {
+    "gc": forest.GC_OFF,
+    "coalesce": forest.COALESCE_OFF,
+    "leaf-coalesce": forest.LEAF_COALESCE_OFF_SR,
+}
+
+
 def _switches_off(sr: SrState) -> list[Switch]:
     switches: tuple[Switch, ...] = ("gc", "coalesce", "leaf-coalesce")
     if sr.record is not None:
@@ -152,9 +189,8 @@ def _off_in_record(sr: SrState, switch: Switch) -> bool:
 def _held_back(sr: SrState, switch: Switch) -> int:
     """How many merges the switch holds back: by the inventory, else by the last tree that SM printed."""
     if sr.forest is not None and sr.record is not None:
-        blocked = sum(1 for node in sr.forest.nodes.values() if node.status == "blocked" and node.reason == switch)
-        inner, leaf = sr.forest.inner_pending, sr.forest.leaf_pending
-        return blocked + {"gc": inner + leaf, "coalesce": inner, "leaf-coalesce": leaf}[switch]
+        reason = _REASONS[switch]
+        return sum(1 for node in sr.forest.nodes.values() if node.status == "blocked" and node.reason == reason)
     if sr.tree is None:
         return 0
     inner, leaf = sr.tree.pending()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from chainwatch_collector.judge.condition import Condition, of_sr, sr_words, vdi_words
+from chainwatch_collector.judge.condition import INVENTORY, Condition, of_sr, sr_words, vdi_words
 from chainwatch_collector.judge.registry import family
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.track.incidents import Incident
@@ -63,6 +63,28 @@ def parent_missing(state: PoolState, now: datetime, limits: Thresholds) -> Itera
                 vdi=incident.vdi,
                 vdis=(incident.parent,),
             )
+        yield from _missing_in_inventory(sr, set(told), now, limits)
+
+
+def _missing_in_inventory(sr: SrState, told: set[str], now: datetime, limits: Thresholds) -> Iterator[Condition]:
+    """XenAPI has no such parent, and no tree that SM printed has it either: else only XenAPI's picture is stale."""
+    missing = sr.forest.missing_parents if sr.forest is not None and not sr.no_gc else {}
+    for child, parent in missing.items():
+        on_disk = sr.tree is not None and parent[:8] in sr.tree.nodes
+        if child in told or on_disk:
+            continue
+        yield of_sr(
+            sr,
+            "VDI_PARENT_MISSING",
+            "error",
+            f"the parent {short(parent)} of {vdi_words(sr, child)} on {sr_words(sr)} is not in the inventory, nor in"
+            " any tree that SM has printed.",
+            now=now,
+            vdi=child,
+            vdis=(parent,),
+            sources=frozenset((INVENTORY,)),
+            hold_seconds=limits.parent_missing_seconds,
+        )
 
 
 @family("VDI_LOST")
@@ -79,6 +101,22 @@ def lost(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condit
                 now=now,
                 incidents=(incident,),
                 vdi=incident.vdi,
+            )
+        yield from _marked_missing(sr, now)
+
+
+def _marked_missing(sr: SrState, now: datetime) -> Iterator[Condition]:
+    """`VDI.missing`: the last scan did not find it on the SR."""
+    for uuid in sr.missing_vdis:
+        if not sr.no_gc:
+            yield of_sr(
+                sr,
+                "VDI_LOST",
+                "error",
+                f"the last scan of {sr_words(sr)} did not find {vdi_words(sr, uuid)}, which XenAPI still lists.",
+                now=now,
+                vdi=uuid,
+                sources=frozenset((INVENTORY,)),
             )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -57,7 +57,9 @@ class Judge:
     def _conditions(self, state: PoolState, now: datetime) -> list[tuple[str, Condition]]:
         found: dict[str, Condition] = {}
         for condition in families.conditions(state, now, self.thresholds):
-            found.setdefault(condition.finding_id(state.pool_uuid), condition)
+            # A single look has no time to hold anything down.
+            held = replace(condition, hold_seconds=0.0) if state.offline else condition
+            found.setdefault(held.finding_id(state.pool_uuid), held)
         return list(found.items())
 
     def _rows(
@@ -66,7 +68,7 @@ class Judge:
         by_id = {finding.id: finding for finding in findings}
         for entry in entries:
             finding = by_id[entry.id]
-            looks = (finding.severity, finding.summary, finding.because, finding.stale, finding.count)
+            looks = (finding.severity, finding.because, finding.stale, finding.count)
             before = self._written.get(entry.id)
             if before is None or before[1] != looks or now - before[0] >= _TOUCH:
                 self._written[entry.id] = (now, looks)

@@ -69,7 +69,7 @@ class Ledger:
             entry = Entry(id=finding_id, condition=condition, first_seen=condition.since, last_seen=now, stale=stale)
         else:
             entry = replace(before, condition=condition, last_seen=now, absent_since=None, stale=stale)
-        held_for = (now - max(entry.first_seen, condition.since)).total_seconds()
+        held_for = (now - entry.first_seen).total_seconds()
         if entry.told_at is None and held_for >= condition.hold_seconds:
             entry = replace(entry, told_at=now)
             out.append(Transition(now, finding_id, "raised", entry))

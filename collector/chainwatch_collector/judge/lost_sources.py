@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from chainwatch_collector.judge.condition import INVENTORY, host_source
+from chainwatch_collector.judge.known import silent
 from chainwatch_collector.judge.thresholds import Thresholds
-from chainwatch_collector.track.state import HostState, PoolState
+from chainwatch_collector.track.state import PoolState
 
 
 def of(state: PoolState, now: datetime, limits: Thresholds) -> frozenset[str]:
@@ -17,10 +18,3 @@ def of(state: PoolState, now: datetime, limits: Thresholds) -> frozenset[str]:
     if state.picture is not None and not state.picture.reachable:
         lost.add(INVENTORY)
     return frozenset(lost)
-
-
-def silent(host: HostState, now: datetime, limits: Thresholds) -> bool:
-    """An agent that was there and has said nothing for longer than it may. A host without one is not silent."""
-    if host.last_seen_at is None:
-        return False
-    return (now - host.last_seen_at).total_seconds() > limits.agent_silent_seconds

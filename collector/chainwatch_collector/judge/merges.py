@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from chainwatch_collector.chains import forest
 from chainwatch_collector.judge.answer import Severity
-from chainwatch_collector.judge.condition import Condition, of_sr, sr_words, vdi_words
+from chainwatch_collector.judge.condition import INVENTORY, Condition, of_sr, sr_words, vdi_words
 from chainwatch_collector.judge.registry import family
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.track.incidents import Incident, seconds_between
@@ -88,6 +89,7 @@ def no_space(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Co
             + ".",
             now=now,
             incidents=found,
+            variant="leaf_offline" if all(one.detail == "offline_possible" for one in found) else "",
             vdis=[one.vdi for one in found],
         )
 
@@ -129,7 +131,7 @@ def multi_host(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[
     for sr in state.srs.values():
         for incident in sr.open_incidents("multi_attach"):
             ends_run = incident.cause == "ended_run"
-            what = vdi_words(sr, incident.vdi) if incident.vdi else "a chain"
+            what = f"the chain of {vdi_words(sr, incident.vdi)}" if incident.vdi else "a chain"
             yield of_sr(
                 sr,
                 "CHAIN_MULTI_HOST",
@@ -141,3 +143,25 @@ def multi_host(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[
                 incidents=(incident,),
                 vdi=incident.vdi or None,
             )
+        told = {incident.vdi for incident in sr.open_incidents("multi_attach")}
+        yield from _several_hosts(sr, told, now)
+
+
+def _several_hosts(sr: SrState, told: set[str], now: datetime) -> Iterator[Condition]:
+    """By the inventory: the topmost node of each chain that SM would refuse."""
+    nodes = sr.forest.nodes if sr.forest is not None and sr.forest.blocked else {}
+    for uuid, node in nodes.items():
+        above = nodes.get(node.parent or "")
+        if node.reason != forest.MULTI_HOST or uuid in told or (above is not None and above.reason == node.reason):
+            continue
+        yield of_sr(
+            sr,
+            "CHAIN_MULTI_HOST",
+            "warning",
+            f"the chain of {vdi_words(sr, uuid)} on {sr_words(sr)} is active on more than one host, so SM will refuse"
+            " its merge.",
+            now=now,
+            since=sr.pending_since.get(uuid),
+            vdi=uuid,
+            sources=frozenset((INVENTORY,)),
+        )

@@ -19,7 +19,7 @@ def scan_failed(state: PoolState, now: datetime, limits: Thresholds) -> Iterator
         if not found or sr.scan_failures < limits.scan_failures:
             continue
         bad = sorted({vdi for one in found for vdi in one.vdi.split(",") if vdi})
-        bad = bad or [one.vdi for one in sr.open_incidents("corrupt") if not one.sure]
+        bad = bad or [one.vdi for one in sr.open_incidents("corrupt") if set(one.runs) & set(found[0].runs)]
         image = f"; the image that cannot be read: {', '.join(vdi_words(sr, vdi) for vdi in bad[:3])}" if bad else ""
         yield of_sr(
             sr,
@@ -30,5 +30,5 @@ def scan_failed(state: PoolState, now: datetime, limits: Thresholds) -> Iterator
             now=now,
             incidents=found,
             vdis=bad,
-            variant="image" if bad else "",
+            variant="image" if bad else "storage",
         )

@@ -1,16 +1,18 @@
-"""Codes about space: what SM refused for lack of it."""
+"""Codes about space: what SM refused for lack of it, and how much is left."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from chainwatch_collector.judge.condition import Condition, of_sr, sr_words, vdi_words
+from chainwatch_collector.chains.scope import raises_space_codes
+from chainwatch_collector.inventory.records import Sr
+from chainwatch_collector.judge.condition import INVENTORY, Condition, of_sr, sr_words, vdi_words
 from chainwatch_collector.judge.registry import family
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.track.incidents import Incident
 from chainwatch_collector.track.state import PoolState, SrState
-from chainwatch_collector.words import plural, size
+from chainwatch_collector.words import percent, plural, size
 
 
 def recent(found: list[Incident], now: datetime, limits: Thresholds) -> tuple[Incident, ...]:
@@ -60,7 +62,7 @@ def attach_refused(state: PoolState, now: datetime, limits: Thresholds) -> Itera
         for incident in recent(sr.open_incidents("attach_no_space"), now, limits):
             if _room_again(sr, incident):
                 continue
-            what = vdi_words(sr, incident.vdi) if incident.vdi else "a disk"
+            what = f"disk {vdi_words(sr, incident.vdi)}" if incident.vdi else "a disk"
             told = numbers(incident)
             yield of_sr(
                 sr,
@@ -73,3 +75,66 @@ def attach_refused(state: PoolState, now: datetime, limits: Thresholds) -> Itera
                 incidents=(incident,),
                 vdi=incident.vdi or None,
             )
+
+
+def free_bytes(record: Sr) -> int:
+    """Size minus utilisation, as XenAPI has it."""
+    return max(0, record.physical_size_bytes - record.physical_utilisation_bytes)
+
+
+@family("SR_FULL")
+def full(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condition]:
+    """No useful allocation left by XenAPI's numbers, or ENOSPC from the SR itself (81 with error 28 on file SRs)."""
+    for sr in state.srs.values():
+        record = sr.record
+        said = recent(sr.open_incidents("sr_full"), now, limits)
+        by_numbers = record is not None and raises_space_codes(record) and free_bytes(record) <= limits.space_full_bytes
+        if not by_numbers and not said:
+            continue
+        if said and record is not None and raises_space_codes(record) and not by_numbers:
+            ratio = free_bytes(record) / record.physical_size_bytes
+            if ratio >= limits.space_warning_ratio:
+                continue
+        free = f" ({size(free_bytes(record))} free)" if record is not None and record.physical_size_bytes > 0 else ""
+        yield of_sr(
+            sr,
+            "SR_FULL",
+            "error",
+            f"{sr_words(sr)} is full{free}: no snapshot, no merge and no growing disk has room.",
+            now=now,
+            incidents=said,
+            sources=frozenset((INVENTORY,)) if by_numbers else None,
+        )
+
+
+@family("SR_SPACE_LOW")
+def low(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condition]:
+    """Under 30 % free is worth knowing; it warns under 10 %, or where the largest pending merge has no room."""
+    for sr in state.srs.values():
+        record = sr.record
+        if record is None or not raises_space_codes(record):
+            continue
+        free = free_bytes(record)
+        ratio = free / record.physical_size_bytes
+        if ratio >= limits.space_low_ratio or free <= limits.space_full_bytes:
+            continue
+        need = _largest_need(sr)
+        short_of = need is not None and free < need
+        why = f"; its largest pending merge needs {size(need)}" if short_of else ""
+        yield of_sr(
+            sr,
+            "SR_SPACE_LOW",
+            "warning" if short_of or ratio < limits.space_warning_ratio else "info",
+            f"{sr_words(sr)} has {size(free)} ({percent(ratio)}) free{why}.",
+            now=now,
+            sources=frozenset((INVENTORY,)),
+        )
+
+
+def _largest_need(sr: SrState) -> int | None:
+    """Free space that the largest pending or refused merge needs; None where XenAPI tells none."""
+    if sr.forest is None:
+        return None
+    pending = ("inner_pending", "leaf_pending", "blocked")
+    needs = (node.need_bytes for node in sr.forest.nodes.values() if node.status in pending)
+    return max((need for need in needs if need is not None), default=None)

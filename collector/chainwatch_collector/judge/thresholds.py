@@ -37,6 +37,7 @@ class Thresholds:
     step_updating_seconds: float = 180
     step_undoing_seconds: float = 900
     step_between_seconds: float = 900
+    host_asked_seconds: float = 180
     # merges
     merge_transient_seconds: float = 7200
     leaf_gave_up_runs: int = 3
@@ -50,6 +51,7 @@ class Thresholds:
     flag_activating_seconds: float = 600
     flag_paused_seconds: float = 120
     flag_host_seconds: float = 1800
+    parent_missing_seconds: float = 60
     garbage_seconds: float = 7200
     control_domain_seconds: float = 86400
     # scans, storage

@@ -113,6 +113,7 @@ def sr_state(uuid: str, parts: Sequence[Part], around: Around) -> SrState:
         full_run=_latest(part.log.full_run for part in ordered),
         scan_ok=_latest(part.log.scan_ok for part in ordered),
         scan_failures=max((part.log.scan_failures for part in ordered), default=0),
+        clean_ends=tuple(sorted(end for part in ordered for end in part.log.clean_ends)),
         last_merge=_latest(part.log.last_merge for part in ordered),
         rates=tuple(sorted((rate for part in ordered for rate in part.log.rates), key=lambda rate: rate.at)),
         processes=around.processes,
@@ -120,6 +121,8 @@ def sr_state(uuid: str, parts: Sequence[Part], around: Around) -> SrState:
         runtime=next((seen for seen in status.srs if seen.sr_uuid == uuid), None) if status is not None else None,
         pending_since=around.since.pending,
         garbage_since=around.since.garbage,
+        flags_since=around.since.flags,
+        missing_vdis=around.since.missing,
     )
 
 

@@ -48,6 +48,7 @@ class HostLog:
     images: ImageWork = field(default_factory=ImageWork)
     grew_at: datetime | None = None
     dropped_total: int = 0
+    clock_ahead_seconds: float | None = None
     version: int = 0
     sr_versions: dict[str, int] = field(default_factory=dict)
 
@@ -122,11 +123,14 @@ class HostLog:
 
     # --- the agent --------------------------------------------------------------------------------------------
 
-    def observe(self, observation: Observation) -> None:
-        """Samples or a status; an older one than the last is ignored."""
+    def observe(self, observation: Observation, received_at: datetime | None = None) -> None:
+        """Samples or a status; an older one than the last is ignored. `received_at`: by the collector's clock."""
         self.version += 1
-        self._heard(observation.at)
+        self._heard(received_at or observation.at)
+        if received_at is not None and observation.at is not None:
+            self.clock_ahead_seconds = (observation.at - received_at).total_seconds()
         if isinstance(observation, ProcessesObserved):
+            self.dropped_total = max(self.dropped_total, observation.dropped_total)
             if _newer(observation.at, self.processes.at if self.processes else None):
                 self.processes = observation
                 self.images.see(observation)

@@ -58,6 +58,8 @@ def host_state(key: str, log: HostLog, record: Host | None) -> HostState:
         status=log.status,
         log_grew_at=log.grew_at,
         dropped_total=log.dropped_total,
+        clock_ahead_seconds=log.clock_ahead_seconds,
+        sampled_at=log.processes.at if log.processes is not None else None,
         incidents=tuple(log.incidents),
         processes=tuple(log.images.running.values()),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from chainwatch_collector.read.facts import Fact, GcEnded, GcFailureLogged, GcSwitchedOff, MultiAttachSeen
@@ -14,14 +15,16 @@ if TYPE_CHECKING:
     from chainwatch_collector.track.sr_log import SrLog
 
 _UNKNOWN: Final = "unknown"
+CLEAN_APART: Final = timedelta(minutes=10)
+CLEAN_KEPT: Final = 60
 
 
 def fold(log: SrLog, fact: Fact) -> bool:
     """True where the fact was one of these."""
     match fact:
         case GcEnded():
-            log.ended(fact)
             _ended(log, fact)
+            log.ended(fact)
         case GcSwitchedOff():
             log.switches[fact.switch] = fact
         case GcFailureLogged():
@@ -37,12 +40,23 @@ def fold(log: SrLog, fact: Fact) -> bool:
 
 def _ended(log: SrLog, fact: GcEnded) -> None:
     _forget_correction(log, fact)
+    _count_clean(log, fact)
     if fact.outcome == "crashed":
         _crashed(log, fact)
     elif fact.outcome in ("aborted", "killed"):
         _interrupted(log, fact)
     elif fact.outcome in FULL_OUTCOMES:
         _full(log, fact)
+
+
+def _count_clean(log: SrLog, fact: GcEnded) -> None:
+    """Runs that ended well in a row; with a scan every 30 s only one in ten minutes is kept."""
+    if fact.outcome in ("failed", "crashed", "aborted", "killed"):
+        log.clean_ends = []
+        return
+    at, last = fact.ref.at, log.clean_ends[-1] if log.clean_ends else None
+    if fact.outcome in ("idle", "worked") and at is not None and (last is None or at - last >= CLEAN_APART):
+        log.clean_ends = [*log.clean_ends[-CLEAN_KEPT:], at]
 
 
 def _forget_correction(log: SrLog, fact: GcEnded) -> None:

@@ -6,6 +6,8 @@ Pure: no clock, no inventory. Logs of several hosts about one shared SR are put 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
 
 from chainwatch_collector.read.facts import (
     AbortRequested,
@@ -18,6 +20,7 @@ from chainwatch_collector.read.facts import (
     HostAsked,
     LineRef,
     LockWaited,
+    RunKey,
     SmCommandStarted,
     Switch,
     TreeSeen,
@@ -28,6 +31,9 @@ from chainwatch_collector.track.incidents import Incidents
 from chainwatch_collector.track.runs_seen import RunsSeen
 from chainwatch_collector.track.steps import CopyRate, StepSeen
 from chainwatch_collector.track.trees import LoggedTrees
+
+_WORKING: Final = ("deleting", "preparing", "copying")
+"""A run that does one of these has found the SR's gc switch on."""
 
 
 @dataclass(slots=True)
@@ -46,6 +52,7 @@ class SrLog:
     abort: LineRef | None = None
     lock_wait: LockWaited | None = None
     full_run: LineRef | None = None
+    clean_ends: list[datetime] = field(default_factory=list)
     scan_ok: LineRef | None = None
     last_merge: LineRef | None = None
     last_line: LineRef | None = None
@@ -74,7 +81,7 @@ class SrLog:
                 self.started = fact.ref
                 self.step = StepSeen(fact.run, "waiting_for_lock", fact.ref) if fact.run else None
             case GcStepped() if fact.run is not None:
-                self.step = StepSeen(fact.run, fact.step, fact.ref)
+                self._stepped(fact, fact.run)
             case HostAsked() if self.step is not None and fact.run == self.step.run:
                 self.step = StepSeen(self.step.run, self.step.step, fact.ref, fact.host_name)
             case LockWaited():
@@ -92,6 +99,12 @@ class SrLog:
             case _:
                 return False
         return True
+
+    def _stepped(self, fact: GcStepped, run: RunKey) -> None:
+        self.step = StepSeen(run, fact.step, fact.ref)
+        off = self.switches.get("gc")
+        if fact.step in _WORKING and off is not None and off.run != run:
+            del self.switches["gc"]
 
     def _kicked(self, fact: GcKicked) -> None:
         self.kick = fact.ref

@@ -57,6 +57,8 @@ class HostState:
     status: StatusObserved | None = None
     log_grew_at: datetime | None = None
     dropped_total: int = 0
+    clock_ahead_seconds: float | None = None
+    sampled_at: datetime | None = None
     incidents: tuple[Incident, ...] = ()
     processes: tuple[ImageProcess, ...] = ()
 
@@ -76,6 +78,9 @@ class SrState:
     """One SR. `uuid` is the 4 hex digits as printed where nothing resolves them; `record` None without an inventory.
 
     `gc_host`: key in `PoolState.hosts` of the host that runs its GC, None where that is not known.
+    `clean_ends`: ends of runs without a failure since the last one with one, thinned to one in ten minutes.
+    `pending_since`, `garbage_since`, `flags_since`: VDI uuid, or (uuid, flag) → when the pictures first showed it so.
+    `missing_vdis`: uuids with `VDI.missing`.
     `no_gc`: why SM's GC does not work on it, empty where it does. Its state in a word is `judge`'s, who has thresholds.
     """
 
@@ -98,6 +103,7 @@ class SrState:
     full_run: LineRef | None = None
     scan_ok: LineRef | None = None
     scan_failures: int = 0
+    clean_ends: tuple[datetime, ...] = ()
     last_merge: LineRef | None = None
     rates: tuple[CopyRate, ...] = ()
     processes: tuple[ImageProcess, ...] = ()
@@ -105,6 +111,8 @@ class SrState:
     runtime: SrRuntimeSeen | None = None
     pending_since: Mapping[str, datetime] = field(default_factory=dict)
     garbage_since: Mapping[str, datetime] = field(default_factory=dict)
+    flags_since: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    missing_vdis: tuple[str, ...] = ()
 
     def open_incidents(self, *kinds: IncidentKind) -> list[Incident]:
         """Those of these kinds, oldest first."""
@@ -123,15 +131,16 @@ class SrState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolState:
-    """A pool at one moment. `pool_uuid` None offline without an inventory."""
+    """A pool at one moment. `pool_uuid` None offline without an inventory.
+
+    `offline`: only logs and perhaps a dump, nobody that could be asked: no agent is missing, nothing is lost.
+    `held_since`: ref of a VBD that is attached to a control domain → when the pictures first showed it so.
+    """
 
     pool_uuid: str | None
     now: datetime
+    offline: bool = False
     picture: Picture | None = None
+    held_since: Mapping[str, datetime] = field(default_factory=dict)
     hosts: Mapping[str, HostState] = field(default_factory=dict)
     srs: Mapping[str, SrState] = field(default_factory=dict)
-
-    @property
-    def offline(self) -> bool:
-        """Only logs, nobody that could be asked."""
-        return all(host.connected is None and host.last_seen_at is None for host in self.hosts.values())

@@ -22,7 +22,7 @@ from chainwatch_collector.track import assemble, places
 from chainwatch_collector.track.coverage import Coverage
 from chainwatch_collector.track.host_log import HostLog
 from chainwatch_collector.track.observations import Observation
-from chainwatch_collector.track.since import Since
+from chainwatch_collector.track.since import Since, held_by_control_domains
 from chainwatch_collector.track.state import HostState, PoolState, SrState
 
 TRACK_VERSION = 1
@@ -38,12 +38,14 @@ class TrackerRefusedError(Exception):
 
 
 class PoolTracker:
-    """Everything known of one pool. `pool_uuid` None offline without an inventory."""
+    """Everything known of one pool. `pool_uuid` None offline without an inventory; `offline`: there are no agents."""
 
-    def __init__(self, pool_uuid: str | None, build: ForestBuilder = build_forest) -> None:
+    def __init__(self, pool_uuid: str | None, build: ForestBuilder = build_forest, *, offline: bool = False) -> None:
         self.pool_uuid = pool_uuid
+        self.offline = offline
         self._hosts: dict[str, HostLog] = {}
         self._since: dict[str, Since] = {}
+        self._held: dict[str, datetime] = {}
         self._live = _Live(build)
 
     # --- what comes in ----------------------------------------------------------------------------------------
@@ -52,9 +54,9 @@ class PoolTracker:
         """Facts of one host in the order of its log, the runs that changed with them, and how far the log is known."""
         self._host(host).take(facts, runs, coverage)
 
-    def observe(self, observation: Observation) -> None:
-        """What an agent saw besides the log."""
-        self._host(observation.host_uuid).observe(observation)
+    def observe(self, observation: Observation, received_at: datetime | None = None) -> None:
+        """What an agent saw besides the log; `received_at` by the collector's clock tells the agent's clock apart."""
+        self._host(observation.host_uuid).observe(observation, received_at)
 
     def stream_changed(self, host_uuid: str, connected: bool, at: datetime) -> None:
         """An agent's stream was opened or lost."""
@@ -63,6 +65,9 @@ class PoolTracker:
     def see(self, picture: Picture) -> None:
         """A newer picture. Only SRs whose own map of VDIs changed get a new forest."""
         before = dict(self._live.forests)
+        former = self._live.picture
+        if former is None or former.vbds is not picture.vbds or former.vms is not picture.vms:
+            self._held = held_by_control_domains(picture, self._held)
         for sr_uuid, forest in self._live.see(picture).items():
             if picture.as_of is not None and before.get(sr_uuid) is not forest:
                 self._since[sr_uuid] = self._since.get(sr_uuid, Since()).see(forest, picture.as_of)
@@ -83,7 +88,9 @@ class PoolTracker:
         return PoolState(
             pool_uuid=self.pool_uuid,
             now=now,
+            offline=self.offline,
             picture=picture,
+            held_since=self._held,
             hosts=self._host_states(picture),
             srs={uuid: self._sr(uuid, parts.get(uuid, [])) for uuid in uuids},
         )
@@ -129,7 +136,7 @@ class PoolTracker:
 
     def dump(self) -> bytes:
         """Everything but the picture, which its own owner keeps; see it again after `load`."""
-        kept = (self.pool_uuid, self._hosts, self._since)
+        kept = (self.pool_uuid, self._hosts, self._since, self._held)
         return _MAGIC + TRACK_VERSION.to_bytes(4, "big") + zlib.compress(pickle.dumps(kept, protocol=5), 1)
 
     @classmethod
@@ -138,7 +145,7 @@ class PoolTracker:
         if data[:3] != _MAGIC or int.from_bytes(data[3:7], "big") != TRACK_VERSION:
             raise TrackerRefusedError("the stored pool state is of another version")
         try:
-            pool_uuid, hosts, since = _Loader(io.BytesIO(zlib.decompress(data[7:]))).load()
+            pool_uuid, hosts, since, held = _Loader(io.BytesIO(zlib.decompress(data[7:]))).load()
         except (
             pickle.UnpicklingError,
             zlib.error,
@@ -151,7 +158,7 @@ class PoolTracker:
         ) as error:
             raise TrackerRefusedError(f"the stored pool state is damaged: {error}") from error
         tracker = cls(pool_uuid, build)
-        tracker._hosts, tracker._since = hosts, since
+        tracker._hosts, tracker._since, tracker._held = hosts, since, held
         return tracker
 
 

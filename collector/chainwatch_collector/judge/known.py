@@ -1,0 +1,37 @@
+"""Whether enough is known to say that something did not happen: rule 2, UNKNOWN is not OK."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from chainwatch_collector.judge.thresholds import Thresholds
+from chainwatch_collector.track.state import HostState, PoolState, SrState
+
+
+def silent(host: HostState, now: datetime, limits: Thresholds) -> bool:
+    """An agent that was there and has said nothing for longer than it may. A host without one is not silent."""
+    if host.last_seen_at is None:
+        return False
+    return (now - host.last_seen_at).total_seconds() > limits.agent_silent_seconds
+
+
+def covered(host: HostState | None, now: datetime, limits: Thresholds) -> bool:
+    """Whether the host's log is known up to now, so that what it does not show did not happen."""
+    if host is None or host.last_seen_at is None or silent(host, now, limits) or host.covered_until is None:
+        return False
+    return now - host.covered_until <= timedelta(seconds=limits.agent_behind_seconds)
+
+
+def gc_host_state(state: PoolState, sr: SrState) -> HostState | None:
+    """The host that runs the SR's GC."""
+    return state.hosts.get(sr.gc_host) if sr.gc_host is not None else None
+
+
+def has_chains(sr: SrState) -> bool:
+    """Whether SM's GC works on the SR and XenAPI shows its chains."""
+    return sr.record is not None and sr.forest is not None and not sr.no_gc
+
+
+def latest(*times: datetime | None) -> datetime | None:
+    """The latest of those that are known."""
+    return max((at for at in times if at is not None), default=None)
