@@ -5,11 +5,11 @@ from typing import Callable, List, Optional, Tuple
 from chainwatch.v1 import evidence_pb2, ingest_service_pb2
 
 from chainwatch_agent.generations import Identified, reopen
-from chainwatch_agent.identity import FileId
+from chainwatch_agent.identity import FileId, first_line
 from chainwatch_agent.plan import HISTORY_LIMIT, GapStart, Start
 from chainwatch_agent.select import Selector
 from chainwatch_agent.sources import PlainSource, Source
-from chainwatch_agent.span_reader import SpanReader
+from chainwatch_agent.span_reader import OtherBytesError, SpanReader
 
 Message = ingest_service_pb2.AgentMessage
 Before = Optional[Tuple[FileId, int]]
@@ -83,6 +83,11 @@ class Followed:
             return True
         return isinstance(self._source, PlainSource) and self._source.size() != self._size_read
 
+    @property
+    def holds_plain_file(self) -> bool:
+        """Whether it is open, so that its inode is its own."""
+        return isinstance(self._source, PlainSource)
+
     def will_not_grow(self) -> bool:
         """A .gz, or a file that no name leads to any more."""
         return self._source is not None and (self._source.compressed or not self._source.linked())
@@ -106,6 +111,8 @@ class Followed:
         if self._source is None:
             self._source = reopen(self.found, self.log, self._path)
         if self._reader is None:
+            if first_line(self._source.read_at) != self.found.first_line:
+                raise OtherBytesError("it begins with another line now")
             self._reader = SpanReader(self._source, self.file, self._start, selector(), policy_id)
         size, before = self._source.size(), (self._reader.read_to, self._reader.partial_bytes)
         self._reader.read(span_bytes, now_us)

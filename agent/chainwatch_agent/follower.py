@@ -17,7 +17,7 @@ from chainwatch_agent.counters import Counters
 from chainwatch_agent.followed import Before, Followed
 from chainwatch_agent.generations import Identified, generations, identify, live, reopen
 from chainwatch_agent.history import History
-from chainwatch_agent.identity import FileId, proves
+from chainwatch_agent.identity import FileId, fingerprint, first_line, proves
 from chainwatch_agent.plan import (
     ROTATED_AWAY,
     TRUNCATED,
@@ -90,7 +90,9 @@ class LogFollower:
         self._salts: Dict[bytes, int] = {}
         # Every generation met so far, and the newest one of them that is followed.
         self._met: Dict[SameFile, bytes] = {}
-        self._newest: Optional[SameFile] = None
+        self._newest: Optional[Followed] = None
+        # The live file when it was looked at last, where it had no complete line yet: held open.
+        self._nameless: Optional[Identified] = None
         self._looked_at: Optional[Tuple[int, int, int, int]] = None
 
     # --- the stream begins and ends ---------------------------------------------------------------------------
@@ -124,6 +126,8 @@ class LogFollower:
         """The stream is gone."""
         for one in self._queue + self._late:
             one.close()
+        if self._nameless is not None and self._nameless.source is not None:
+            self._nameless.source.close()
         self._forget()
 
     def change_policy(self, policy_id: int, parts: Tuple[LogPolicy, ...], now: float) -> List[Message]:
@@ -156,7 +160,7 @@ class LogFollower:
         looked_at = live(self.path)
         if looked_at != self._looked_at:
             self._looked_at = looked_at
-            if looked_at is not None and looked_at[:2] != self._newest:
+            if looked_at is not None and looked_at[:2] != self._newest_held():
                 self._take_up()
         if len(self._queue) > 1 or any(one.wants_reading() for one in self._late):
             return True
@@ -169,10 +173,11 @@ class LogFollower:
             self._looked_at = None
             return
         behind = max([index for index, one in enumerate(found) if self._is_met(one)], default=-1)
-        if self._newest is not None and not self._still_there(found):
+        if not self._still_there(found):
             detail = "{}: the file that was followed is no longer on disk".format(self.log)
             self._open_gap = self._open_gap or GapStart(ROTATED_AWAY, detail)
-        for one in found[behind + 1 :]:
+        newer = self._held_back(found) + found[behind + 1 :]
+        for one in newer:
             if one.fingerprint:
                 self._follow(Start(one, next_id(one.fingerprint, self._salts), 0, False, self._open_gap))
                 self._open_gap = None
@@ -183,6 +188,22 @@ class LogFollower:
             followed.read_again()
         self._let_go(found)
 
+    def _held_back(self, found: List[Identified]) -> List[Identified]:
+        """What was the live file without a line, where it got lines and lost its name before it was looked at again."""
+        held, self._nameless = self._nameless, None
+        if held is None or held.source is None:
+            return []
+        line = first_line(held.source.read_at)
+        on_disk = any(
+            one.generation.same_file == held.generation.same_file
+            or (one.generation.compressed and one.first_line == line)
+            for one in found
+        )
+        if line is None or on_disk:
+            held.source.close()
+            return []
+        return [held._replace(first_line=line, fingerprint=fingerprint(line))]
+
     def _is_met(self, one: Identified) -> bool:
         """By inode and first line: an inode is used again. gzip makes a new inode: there the first line is enough."""
         met = self._met.get(one.generation.same_file)
@@ -191,15 +212,19 @@ class LogFollower:
         return met is not None and met == one.fingerprint
 
     def _still_there(self, found: List[Identified]) -> bool:
-        fingerprint = self._met.get(self._newest) if self._newest is not None else None
-        return any(
-            one.generation.same_file == self._newest or (one.generation.compressed and one.fingerprint == fingerprint)
-            for one in found
-        )
+        """Whether the newest file followed is on disk under some name."""
+        on_disk = {one.generation.same_file for one in found}
+        if self._newest is None or self._newest_held() in on_disk:
+            return True
+        return any(one.generation.compressed and one.fingerprint == self._newest.file.fingerprint for one in found)
+
+    def _newest_held(self) -> Optional[SameFile]:
+        """The newest file's inode while it is held open: of a file that is not, the inode may be another's by now."""
+        return self._newest.same_file if self._newest is not None and self._newest.holds_plain_file else None
 
     def _follow(self, start: Start) -> None:
-        self._queue.append(Followed(self.log, self.path, start))
-        self._newest = start.found.generation.same_file
+        self._newest = Followed(self.log, self.path, start)
+        self._queue.append(self._newest)
         self._counters.add("files_opened_total")
 
     def _let_go(self, found: List[Identified]) -> None:
@@ -207,8 +232,12 @@ class LogFollower:
         self._met = {one.generation.same_file: one.fingerprint for one in found if one.fingerprint}
         followed = {id(one.found) for one in self._queue + self._late}
         for one in found:
-            if one.source is not None and id(one) not in followed:
+            if one.source is None or id(one) in followed:
+                continue
+            if one.generation.number or one.fingerprint:
                 one.source.close()
+            else:
+                self._nameless = one
 
     def _identify_all(self) -> List[Identified]:
         self.problem = ""
@@ -320,7 +349,7 @@ class LogFollower:
             return messages
         detail = "{}: {}".format(one.name, why)
         one.close()
-        if one.same_file == self._newest:
+        if one is self._newest:
             self._newest, self._looked_at = None, None
             self._met.pop(one.same_file, None)
         if one in self._late:
@@ -343,8 +372,8 @@ class LogFollower:
         copies = [c for c in found if c.generation.number and c.fingerprint == one.file.fingerprint]
         copy = next((c for c in reversed(copies) if one.proved_by(c)), None)
         if copy is not None:
-            if one.same_file == self._newest:
-                self._newest, self._looked_at = copy.generation.same_file, None
+            if one is self._newest:
+                self._looked_at = None
             self._met.pop(one.same_file, None)
             self._met[copy.generation.same_file] = copy.fingerprint
             one.move_to(copy)
@@ -364,7 +393,7 @@ class LogFollower:
             path=self.log,
             size_bytes=looked_at[2] if looked_at is not None else 0,
             mtime_us=max(0, looked_at[3]) if looked_at is not None else 0,
-            read_to=newest.read_to if newest is not None and newest.same_file == self._newest else 0,
+            read_to=newest.read_to if newest is not None and newest is self._newest else 0,
             problem=problem[:500],
         )
 

@@ -1,0 +1,316 @@
+"""Delivery as a state machine: writing, rotating, losing, reconnecting, restoring, in any order.
+
+Afterwards every line that is still on disk is stored exactly once and in order, and what is missing is declared.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import List
+
+import pytest
+from agent.disk import Disk, numbers
+from agent.ledger import Ledger
+from chainwatch.v1 import evidence_pb2, ingest_service_pb2
+from chainwatch_agent.checkpoint import Checkpoint
+from chainwatch_agent.follower import Pace
+from chainwatch_agent.history import History
+from chainwatch_agent.reader import Reader
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+SMLOG = "/var/log/SMlog"
+DAY_US = 86400 * 1000000
+ALL = History(1e9, 1 << 40)
+# `make test-long` raises it.
+EXAMPLES = int(os.environ.get("CHAINWATCH_DELIVERY_EXAMPLES", "60"))
+LINE = len(Disk.line(1))
+
+
+class Driver:
+    """A reader on a disk, shipping to a ledger. Time is a number."""
+
+    def __init__(self, directory: Path, ledger: Ledger, pace: Pace = Pace(span_bytes=1000)) -> None:
+        self.now = 1000.0
+        self.directory = directory
+        self.ledger = ledger
+        self.pace = pace
+        self.acks: List[ingest_service_pb2.Ack] = []
+        self.start()
+
+    def start(self, history: History = ALL) -> None:
+        """A new process, with no more than its checkpoint."""
+        checkpoint = Checkpoint(str(self.directory / "checkpoint"))
+        assert not checkpoint.load()
+        self.reader = Reader(
+            [(SMLOG, str(self.directory / "SMlog"))], checkpoint, self.clock_us, history, self.pace
+        )
+        self.connect()
+
+    def clock_us(self) -> int:
+        return 1764086400 * 1000000 + int(self.now * 1e6)
+
+    def connect(self) -> None:
+        """A new stream; what was not acknowledged on the old one is lost."""
+        self.acks = []
+        self.reader.on_disconnect()
+        self.reader.on_welcome(self.ledger.welcome())
+
+    def step(self, acknowledge: bool = True) -> bool:
+        """One turn of the sender; whether anything was sent."""
+        self.now += 0.1
+        if not self.reader.poll(self.now):
+            return False
+        messages = self.reader.next_messages(self.now)
+        for message in messages:
+            self.acks += self.ledger.take(ingest_service_pb2.AgentMessage.FromString(message.SerializeToString()))
+        if acknowledge:
+            self.acknowledge()
+        return bool(messages)
+
+    def acknowledge(self) -> None:
+        """Every Ack on its way arrives."""
+        acks, self.acks = self.acks, []
+        for ack in acks:
+            self.reader.on_ack(ack)
+
+    def settle(self) -> None:
+        """Until there is nothing more to send, whatever time it takes."""
+        for _ in range(3):
+            for _ in range(40):
+                while self.step():
+                    pass
+            self.now += 5.0
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Driver:
+    Disk(tmp_path)
+    return Driver(tmp_path, Ledger())
+
+
+class Delivery(RuleBasedStateMachine):
+    """Any of it at any time."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.directory = Path(tempfile.mkdtemp())
+        self.disk = Disk(self.directory)
+        self.driver = Driver(self.directory, Ledger())
+        # A collector that has never heard of the host cannot miss anything.
+        self.disk.write(1)
+        self.driver.settle()
+        self.driver.ledger.backup()
+
+    @rule(lines=st.integers(1, 60))
+    def write(self, lines: int) -> None:
+        self.disk.write(lines)
+
+    @rule()
+    def write_partial(self) -> None:
+        self.disk.write_partial()
+
+    @rule(late=st.integers(0, 5))
+    def rotate(self, late: int) -> None:
+        if self.disk.live.stat().st_size:
+            self.disk.rotate(late)
+
+    @rule(times=st.integers(2, 5))
+    def rotate_often(self, times: int) -> None:
+        for _ in range(times):
+            self.disk.write(3)
+            self.disk.rotate()
+        self.disk.compress()
+
+    @rule()
+    def delete(self) -> None:
+        for number in self.disk.rotated()[-1:]:
+            self.disk.remove(number)
+
+    @rule()
+    def compress(self) -> None:
+        self.disk.compress()
+
+    @rule()
+    def truncate(self) -> None:
+        # What nobody has ever looked at leaves no trace.
+        self.driver.reader.poll(self.driver.now)
+        self.disk.truncate()
+
+    @rule()
+    def copytruncate(self) -> None:
+        if self.disk.live.stat().st_size:
+            self.disk.copytruncate()
+
+    @rule(times=st.integers(1, 8), acknowledge=st.booleans())
+    def step(self, times: int, acknowledge: bool) -> None:
+        for _ in range(times):
+            self.driver.step(acknowledge)
+
+    @rule()
+    def wait(self) -> None:
+        self.driver.now += 3.0
+
+    @rule()
+    def reconnect(self) -> None:
+        self.driver.connect()
+
+    @rule(save=st.booleans())
+    def restart(self, save: bool) -> None:
+        if save:
+            self.driver.reader.checkpoint.save()
+        self.driver.reader.on_disconnect()
+        self.driver.start()
+
+    @rule()
+    def backup(self) -> None:
+        self.driver.ledger.backup()
+
+    @rule()
+    def restore(self) -> None:
+        self.driver.ledger.restore()
+        self.driver.connect()
+
+    def teardown(self) -> None:
+        if not hasattr(self, "driver"):
+            return
+        try:
+            self.disk.finish()
+            self.driver.settle()
+            self.check()
+        finally:
+            self.driver.reader.on_disconnect()
+            shutil.rmtree(str(self.directory))
+
+    def check(self) -> None:
+        stored = numbers([line for line in self.driver.ledger.lines() if len(line) == LINE - 1])
+        assert len(set(stored)) == len(stored), "stored twice"
+        missing = set(range(1, self.disk.number + 1)) - set(stored)
+        assert missing <= self.disk.lost, "lost: {}".format(sorted(missing - self.disk.lost)[:5])
+        if missing - self.disk.never_whole:
+            assert self.driver.ledger.gaps, "{} lines gone without a gap".format(len(missing))
+        for one in self.driver.ledger.files.values():
+            offsets = [offset for offset, _ in one.slices]
+            assert offsets == sorted(offsets)
+
+
+def test_delivery() -> None:
+    run_state_machine_as_test(
+        Delivery,
+        settings=settings(
+            max_examples=EXAMPLES, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+        ),
+    )
+
+
+def fill(directory: Path, lines: int) -> Disk:
+    disk = Disk(directory)
+    disk.write(lines)
+    return disk
+
+
+def test_first_start_reads_all_generations_oldest_first(tmp_path: Path) -> None:
+    disk = fill(tmp_path, 10)
+    for _ in range(3):
+        disk.rotate()
+        disk.compress()
+        disk.write(10)
+    driver = Driver(tmp_path, Ledger())
+    driver.settle()
+    assert numbers(driver.ledger.lines()) == list(range(1, 41))
+    assert not driver.ledger.gaps
+
+
+def test_the_history_limit_cuts_at_a_line_and_is_declared_once(tmp_path: Path) -> None:
+    disk = fill(tmp_path, 100)
+    disk.rotate()
+    disk.write(100)
+    driver = Driver(tmp_path, Ledger())
+    driver.reader.on_disconnect()
+    driver.start(History(1e9, 60 * LINE))
+    driver.settle()
+    assert numbers(driver.ledger.lines()) == list(range(141, 201))
+    driver.start(History(1e9, 60 * LINE))
+    driver.settle()
+    (gap,) = driver.ledger.gaps
+    assert gap.reason == evidence_pb2.Gap.REASON_HISTORY_LIMIT
+    assert gap.before_offset == 40 * LINE
+
+
+def test_a_rotated_file_that_grows_after_all_is_read_to_its_end(driver: Driver) -> None:
+    disk = Disk(driver.directory)
+    disk.write(10)
+    driver.settle()
+    disk.rotate()
+    disk.write(5)
+    driver.settle()
+    disk.write(3, driver.directory / "SMlog.1")
+    driver.settle()
+    first, second = sorted(driver.ledger.files.values(), key=lambda f: f.ordinal)
+    assert numbers([line for _, data in first.slices for line in data.split(b"\n")[:-1]]) == [*range(1, 11), 16, 17, 18]
+    assert second.to_offset == 5 * LINE
+
+
+def test_what_is_rotated_away_unread_is_declared_with_both_ends(driver: Driver) -> None:
+    disk = Disk(driver.directory, keep=2)
+    disk.write(10)
+    driver.settle()
+    driver.reader.on_disconnect()
+    for _ in range(4):
+        disk.rotate()
+        disk.write(10)
+    driver.start()
+    driver.settle()
+    assert numbers(driver.ledger.lines()) == [*range(1, 11), *range(21, 51)]
+    (gap,) = driver.ledger.gaps
+    assert gap.reason == evidence_pb2.Gap.REASON_ROTATED_AWAY
+    assert (gap.after_offset, gap.before_offset) == (10 * LINE, 0)
+    assert gap.HasField("after_file")
+    assert gap.HasField("before_file")
+
+
+def test_the_checkpoint_proves_that_nothing_lay_between(driver: Driver) -> None:
+    disk = Disk(driver.directory, keep=1)
+    disk.write(10)
+    driver.settle()
+    disk.rotate()
+    disk.write(1)
+    assert driver.step(acknowledge=False)
+    driver.reader.checkpoint.save()
+    del driver.ledger.files[max(driver.ledger.files, key=lambda k: driver.ledger.files[k].ordinal)]
+    disk.remove(1)
+    driver.start()
+    driver.settle()
+    assert numbers(driver.ledger.lines()) == list(range(1, 12))
+    assert not driver.ledger.gaps
+
+
+def test_a_damaged_gzip_is_read_up_to_the_damage_and_declared(tmp_path: Path) -> None:
+    disk = fill(tmp_path, 5000)
+    disk.rotate()
+    disk.write(5)
+    disk.rotate()
+    disk.write(5)
+    disk.compress()
+    packed = tmp_path / "SMlog.2.gz"
+    packed.write_bytes(packed.read_bytes()[:-4000])
+    driver = Driver(tmp_path, Ledger())
+    driver.settle()
+    stored = numbers(driver.ledger.lines())
+    assert stored[-10:] == list(range(5001, 5011))
+    assert 0 < len(stored) < 5010
+    (gap,) = driver.ledger.gaps
+    assert gap.reason == evidence_pb2.Gap.REASON_UNREADABLE
+    assert "SMlog.2.gz" in gap.detail
+
+
+def test_an_outage_holds_nothing(driver: Driver) -> None:
+    disk = Disk(driver.directory)
+    disk.write(1000)
+    for _ in range(200):
+        driver.step(acknowledge=False)
+    assert driver.reader.window.in_flight_bytes <= driver.reader.window.limit_bytes
+    driver.connect()
+    assert driver.reader.window.in_flight_bytes == 0
