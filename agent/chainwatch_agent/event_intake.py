@@ -68,7 +68,10 @@ class EventIntake:
 
     def watch_exits(self, pids: Iterable[int]) -> None:
         """Whose exits are to be told from now on."""
-        self._events.watch_exits(pids)
+        try:
+            self._events.watch_exits(pids)
+        except OSError:
+            pass  # no memory for the filter: their end is noticed by the next sample
 
     def close(self) -> None:
         """Unsubscribe."""

@@ -15,6 +15,7 @@ from chainwatch_agent.processes import read_text
 _INVENTORY_LINE = re.compile(r"([A-Z0-9_]+)='?([^']*)'?")
 # dom0's RPM of SM installs its documents here (SM: sm.spec `%doc`), the one place that tells its version without rpm.
 _SM_DOCUMENTS = re.compile(r"sm-(\d[0-9A-Za-z.]*)")
+_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?", re.ASCII)
 _ZONE_NAME = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*")
 
 
@@ -106,7 +107,7 @@ def booted_at_us(root: str) -> int:
     """When the kernel was started, 0 where /proc does not tell."""
     for line in _text(root, "proc/stat", 262144).splitlines():
         if line.startswith("btime "):
-            return int(line.split()[1]) * 1000000
+            return _whole(line[6:]) * 1000000
     return 0
 
 
@@ -135,8 +136,8 @@ def utc_offset_seconds() -> int:
 
 
 def _load(root: str) -> float:
-    words = _text(root, "proc/loadavg").split()
-    return float(words[0]) if words else 0.0
+    found = _NUMBER.match(_text(root, "proc/loadavg"))
+    return float(found.group()) if found else 0.0
 
 
 def _memory(root: str) -> Dict[str, int]:
@@ -144,8 +145,14 @@ def _memory(root: str) -> Dict[str, int]:
     for line in _text(root, "proc/meminfo").splitlines():
         name, _, value = line.partition(":")
         if value.endswith(" kB"):
-            sizes[name] = int(value[:-3]) * 1024
+            sizes[name] = _whole(value[:-3]) * 1024
     return sizes
+
+
+def _whole(text: str) -> int:
+    """A number as the kernel prints it, 0 for anything else."""
+    found = _NUMBER.fullmatch(text.strip())
+    return int(float(found.group())) if found else 0
 
 
 def _space(path: str) -> Tuple[int, int]:

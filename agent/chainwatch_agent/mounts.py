@@ -46,7 +46,8 @@ def _mount(line: str) -> "Optional[evidence_pb2.Mount]":
         mount_point=mount_point[:4096],
         fs_type=device[0][:64],
         source=_USER_INFO.sub(r"\1", _plain(device[1]))[:4096],
-        read_only="ro" in fields[5].split(",") or "ro" in device[2].split(","),
+        # The file system's own option: that of the mount is also set by the service's sandbox.
+        read_only="ro" in device[2].split(","),
     )
 
 

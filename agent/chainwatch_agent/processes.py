@@ -59,7 +59,10 @@ class ProcFs:
 
     def pids(self) -> Set[str]:
         """Every process there is now; as text, since most are never looked at."""
-        return {name for name in os.listdir(self.path) if name.isdigit()}
+        try:
+            return {name for name in os.listdir(self.path) if name.isdigit()}
+        except OSError:  # no /proc below this root
+            return set()
 
     def is_ours(self) -> bool:
         """True where its pids are those that this process sees too (the same pid namespace)."""

@@ -23,6 +23,7 @@ _MOST_NAMES = 256
 _SPEED_LOG = re.compile(r"(%s)\.speed_log" % UUID)
 _GC_RUNNING = re.compile(r"gc_running_(%s)" % UUID)
 _FLAG = re.compile(r"[a-z_]{1,32}")
+_PID = re.compile(r"[0-9]{1,9}")
 _UNIT = re.compile(r"SMGC@([0-9a-f\\x]+)\.service")
 _UNIT_SLICES = (
     "sys/fs/cgroup/systemd/system.slice/system-SMGC.slice",
@@ -117,7 +118,7 @@ def gc_units(root: str) -> List[Tuple[str, List[int]]]:
 
 
 def _pids(path: str) -> List[int]:
-    return [int(word) for word in read_text(path).split() if word.isdigit()]
+    return [int(word) for word in read_text(path).split() if _PID.fullmatch(word)]
 
 
 def _run_directories(root: str, below: str) -> List[str]:

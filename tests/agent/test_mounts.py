@@ -10,8 +10,8 @@ SR = "1f74d512-a410-be6f-c816-8a1e43ea1801"
 OTHER = "9f74d512-a410-be6f-c816-8a1e43ea1809"
 TABLE = """\
 22 1 8:1 / / rw,relatime shared:1 - ext3 /dev/sda1 rw,data=ordered
-90 22 0:44 / /run/sr-mount/{sr} rw,relatime shared:9 - nfs filer:/exports/my\\040share/{sr} rw,vers=3,addr=10.0.0.9
-91 22 0:45 / /run/sr-mount/{other} ro,relatime shared:9 master:2 - ext4 /dev/mapper/XSLocalEXT--x ro
+90 22 0:44 / /run/sr-mount/{sr} ro,relatime shared:9 - nfs filer:/exports/my\\040share/{sr} rw,vers=3,addr=10.0.0.9
+91 22 0:45 / /run/sr-mount/{other} rw,relatime shared:9 master:2 - ext4 /dev/mapper/XSLocalEXT--x ro
 92 22 0:46 / /run/sr-mount/SMB/filer_share rw - cifs //bob:hunter2@filer/share rw,username=bob
 93 22 0:47 / /mnt/other rw - nfs filer:/other rw
 """.format(sr=SR, other=OTHER)

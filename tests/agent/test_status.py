@@ -1,11 +1,14 @@
 """The whole heartbeat."""
 
 import os
+import tempfile
 
-from agent.dom0_tree import SR, write, write_dom0
+from agent.dom0_tree import FILES, SR, write, write_dom0
 from agent.image_processes import lock_holder, now_us
 from chainwatch.v1 import evidence_pb2
 from chainwatch_agent.status import StatusReader
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 
 def test_everything_in_one_message(tmp_path: "os.PathLike[str]") -> None:
@@ -44,3 +47,15 @@ def test_facts_are_read_again_after_a_while(tmp_path: "os.PathLike[str]") -> Non
     write(root, "proc/sys/kernel/hostname", "xcp-2\n")
     assert reader.read(2, {}, [], []).host.hostname == "xcp-1"
     assert reader.read(2 + 600 * 1000000, {}, [], []).host.hostname == "xcp-2"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.sampled_from(sorted(FILES)), st.one_of(st.text(), st.just("MemTotal: x kB\nbtime x\n9e9"))))
+def test_a_dom0_of_damaged_files(damaged: "dict[str, str]") -> None:
+    """What cannot be read is left out, and what was read can be sent."""
+    with tempfile.TemporaryDirectory() as root:
+        write_dom0(root)
+        for path, text in damaged.items():
+            write(root, path, text)
+        status = StatusReader(root).read(1, {}, [], [])
+        assert evidence_pb2.Status.FromString(status.SerializeToString()) == status

@@ -156,7 +156,6 @@ def test_events_that_had_to_wait(tmp_path: "os.PathLike[str]") -> None:
 
 
 def test_nothing_to_tell_is_none(tmp_path: "os.PathLike[str]") -> None:
-    os.makedirs(os.path.join(str(tmp_path), "proc"))
     watcher = Watcher(str(tmp_path))
     assert watcher.sample(now_us()) is None
     assert (watcher.busy, watcher.event_fileno(), watcher.exact_exits) == (False, None, False)
