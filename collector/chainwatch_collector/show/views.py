@@ -1,6 +1,7 @@
 """What the read model hands out: frozen records, one per thing that has a row or a page.
 
 Shapes: uuids are the full 36 characters, times aware UTC, `*_bytes` and `*_seconds` say so.
+What `judge` answers with is `judge`'s and is handed on from here: Check, Explanation, Subject, Why.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,24 +9,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Literal, TypeVar
 
-from chainwatch_collector.judge.answer import Evidence
+from chainwatch_collector.judge.checklist import Check as Check
+from chainwatch_collector.judge.checklist import CheckStatus as CheckStatus
+from chainwatch_collector.judge.checklist import Subject as Subject
+from chainwatch_collector.judge.checklist import Why as Why
+from chainwatch_collector.judge.explain import Explanation as Explanation
 
 T = TypeVar("T")
 
 SubjectKind = Literal["pool", "host", "sr", "vdi", "vm", "agent", "task", "job", "remote"]
 AgentState = Literal["reporting", "silent", "behind", "missing", "unassigned", "revoked"]
-CheckStatus = Literal["ok", "info", "warning", "error", "unknown", "skipped"]
-NodeStatus = Literal["inner_pending", "leaf_pending", "kept", "blocked", "garbage", "leaf", "base", "merging", "unknown"]
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A thing with a page of its own. `pool_uuid` is None for what belongs to no configured pool."""
-
-    kind: str
-    uuid: str
-    name: str
-    pool_uuid: str | None = None
+NodeStatus = Literal[
+    "inner_pending", "leaf_pending", "kept", "blocked", "garbage", "leaf", "base", "merging", "unknown"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,48 +154,6 @@ class MergeView:
     total_bytes: int | None = None
     rate_bytes_per_second: float | None = None
     eta_seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of `why`: a question, its answer, and what it was read from."""
-
-    name: str
-    status: CheckStatus
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Why:
-    """The troubleshooting page of a subject: `sentence` answers, `checks` show how, `findings` (ids) have the steps."""
-
-    subject: Subject
-    sentence: str
-    status: CheckStatus
-    code: str | None
-    checks: tuple[Check, ...]
-    findings: tuple[str, ...]
-    evidence: tuple[Evidence, ...] = ()
-    as_of: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """A catalogue entry. `matched`: what of the pasted text led here."""
-
-    code: str
-    title: str
-    severity: str
-    subject: str
-    meaning: str
-    impact: str = ""
-    causes: tuple[str, ...] = ()
-    checks: tuple[str, ...] = ()
-    remedies: tuple[str, ...] = ()
-    clears_when: str = ""
-    settings: tuple[str, ...] = ()
-    see: tuple[str, ...] = ()
-    matched: str = ""
 
 
 @dataclass(frozen=True, slots=True)
