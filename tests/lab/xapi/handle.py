@@ -75,7 +75,7 @@ class LabPool:
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(CALL_SECONDS)
 
-    def do(self, name: str, **arguments: Any) -> Any:
+    def do(self, name: str, /, **arguments: Any) -> Any:
         """A named operation of `operations.py`, as the control port runs it."""
         running = operations.run(self._server, name, arguments)
         return asyncio.run_coroutine_threadsafe(running, self._loop).result(CALL_SECONDS)

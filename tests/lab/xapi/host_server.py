@@ -98,17 +98,13 @@ class HostServer:
                 return
 
     async def _answer(self, request: Request) -> tuple[str, Response]:
-        """The method called, or the path, and the reply."""
+        """The method called, or the path, and the reply. A POST that nothing else matches is XML-RPC, as in xapi."""
         if request.method != "POST":
             return request.path, await self.get(self, request)
         try:
-            if request.path == "/jsonrpc":
-                return await self._json(request.body)
-            if request.path in ("/", "/RPC2"):
-                return await self._xml(request.body)
+            return await (self._json if request.path.startswith("/jsonrpc") else self._xml)(request.body)
         except ValueError:
             return request.path, http_wire.error_page(HTTPStatus.INTERNAL_SERVER_ERROR)
-        return request.path, http_wire.error_page(HTTPStatus.NOT_FOUND)
 
     async def _json(self, body: bytes) -> tuple[str, Response]:
         call = rpc_json.parse(body)

@@ -34,7 +34,7 @@ class LabProcess:
         self.reader, self.reader_password = str(told["reader"]), str(told["reader_password"])
         self.control_port: int = told["control_port"]
 
-    def do(self, name: str, **arguments: Any) -> Any:
+    def do(self, name: str, /, **arguments: Any) -> Any:
         """A named operation; its result. Raises `LabError`."""
         return control(self.control_port, name, **arguments)
 
@@ -44,7 +44,7 @@ class LabProcess:
         return inventory
 
 
-def control(port: int, name: str, **arguments: Any) -> Any:
+def control(port: int, name: str, /, **arguments: Any) -> Any:
     """One operation over a control port. Raises `LabError`, `OSError`."""
     with socket.create_connection(("127.0.0.1", port)) as connection, connection.makefile("rwb") as stream:
         stream.write(json.dumps({"do": name, "args": arguments}).encode() + b"\n")
