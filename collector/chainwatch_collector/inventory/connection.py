@@ -79,6 +79,7 @@ class Connection:
         self._best = self._configured[0]
         self._foreign: set[str] = set()
         self._rounds_failed = 0
+        self._is_steady = False
         self._round = self._new_round()
 
     @property
@@ -128,7 +129,7 @@ class Connection:
         self.pool_uuid = pool_uuid
         self._best = address
         self.learn(address, host_addresses)
-        self._rounds_failed = 0
+        self._is_steady = False
         self._round = self._new_round()
         return None
 
@@ -137,9 +138,19 @@ class Connection:
         listed = (with_port_of(host, address) for host in host_addresses if host)
         self._members = tuple(dict.fromkeys((address, *listed)))
 
-    def lost(self) -> None:
-        """The session or the connection broke: the same address first."""
+    def steady(self) -> None:
+        """The session works: the next trouble starts with the shortest pause."""
+        self._rounds_failed = 0
+        self._is_steady = True
+
+    def broke(self, address: str, problem: Problem) -> None:
+        """The session or its connection broke: the same address first, but not at once where it never worked."""
+        was_steady, self._is_steady = self._is_steady, False
         self._round = self._new_round()
+        if problem.kind == "slave":
+            self.failed(address, problem)
+        elif not was_steady or problem.kind not in ("network", "session"):
+            self._round = _Round((), stopped=True, problems=[(address, problem)])
 
     def _new_round(self) -> "_Round":
         return _Round((self._best,) if self._best not in self._foreign else ())

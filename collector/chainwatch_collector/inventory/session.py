@@ -28,10 +28,14 @@ _NO_JSON: Final = frozenset({404, 405, 501})
 
 
 class Timeouts(NamedTuple):
-    """Seconds: TCP and TLS together; the wait for the next byte of a call; the same at logout."""
+    """Seconds: TCP and TLS together; the wait for the next byte of a call, of a login, of a logout.
 
-    connect: float = 10.0
+    xapi makes the whole of a reply before it sends any, and holds a wrong password for 5 s.
+    """
+
+    connect: float = 5.0
     call: float = 60.0
+    login: float = 20.0
     logout: float = 2.0
 
 
@@ -85,7 +89,7 @@ class PoolSession(XenAPI.Session):  # type: ignore[misc]
         handle, self._session = self._session, None
         try:
             if handle is not None:
-                self._pool_transport.patience(self.timeouts.logout)
+                self._pool_transport.patience(self.timeouts.logout, self.timeouts.logout)
                 self._result("session.logout", (handle,), _WHOLE)
         finally:
             self.close()

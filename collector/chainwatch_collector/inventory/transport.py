@@ -34,9 +34,10 @@ class PoolTransport(xmlrpc.client.SafeTransport):
         self._connect_seconds = connect_seconds
         self._call_seconds = call_seconds
 
-    def patience(self, seconds: float) -> None:
-        """How long the next calls wait for the server's next byte."""
+    def patience(self, seconds: float, connect_seconds: float | None = None) -> None:
+        """How long the next calls wait for the server's next byte, and for a connection if they need one."""
         self._call_seconds = seconds
+        self._connect_seconds = self._connect_seconds if connect_seconds is None else connect_seconds
         connection = self._connection[1]
         if isinstance(connection, _Connection) and connection.sock is not None:
             connection.sock.settimeout(seconds)
@@ -84,7 +85,8 @@ class PoolTransport(xmlrpc.client.SafeTransport):
         sock = connection.sock if isinstance(connection, _Connection) else None
         if sock is not None:
             try:
-                sock.shutdown(socket.SHUT_RDWR)
+                # Not SSLSocket's: that one would take its TLS away under the reading thread.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
             except OSError:
                 pass  # it ended by itself meanwhile
 

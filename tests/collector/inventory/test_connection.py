@@ -20,18 +20,20 @@ def connected(pace: Pace | None = None) -> Connection:
     connection = Connection(["a"], pace=pace)
     assert connection.next_step() == Attempt(("a",))
     assert connection.logged_in("a", "pool-1", ["a", "b", "c"]) is None
+    connection.steady()
     return connection
 
 
 def test_a_lost_connection_asks_the_same_address_then_all_others_side_by_side() -> None:
     connection = connected()
-    connection.lost()
+    connection.broke("a", DOWN)
     assert connection.next_step() == Attempt(("a",))
     connection.failed("a", DOWN)
     assert connection.next_step() == Attempt(("b", "c"))
     connection.failed("b", DOWN)
     assert connection.logged_in("c", "pool-1", ["a", "b", "c"]) is None
-    connection.lost()
+    connection.steady()
+    connection.broke("c", DOWN)
     assert connection.next_step() == Attempt(("c",))
 
 
@@ -42,6 +44,31 @@ def test_a_slave_sends_us_to_its_master() -> None:
     assert connection.next_step() == Attempt(("10.0.0.2:444",))
     assert connection.logged_in("10.0.0.2:444", "pool-1", ["10.0.0.1", "10.0.0.2", ""]) is None
     assert connection.members == ("10.0.0.2:444", "10.0.0.1:444")
+
+
+def test_a_master_that_became_a_slave_says_where_to_go() -> None:
+    connection = connected()
+    connection.broke("a", slave_of("b"))
+    assert connection.next_step() == Attempt(("b",))
+
+
+def test_what_breaks_again_and_again_is_asked_later_and_later() -> None:
+    connection = Connection(["a"])
+    seconds = []
+    for _ in range(4):
+        assert connection.next_step() == Attempt(("a",))
+        assert connection.logged_in("a", "pool-1", []) is None
+        connection.broke("a", Problem("refused", "XenAPI refused: INTERNAL_ERROR"))
+        step = connection.next_step()
+        assert isinstance(step, Pause)
+        seconds.append(step.seconds)
+    assert seconds == [0.5, 1, 2, 4]
+    connection.next_step()
+    connection.logged_in("a", "pool-1", [])
+    connection.broke("a", Problem("role", "the user may not read"))
+    step = connection.next_step()
+    assert isinstance(step, Pause)
+    assert step.seconds >= 300
 
 
 def test_redirects_in_a_circle_end() -> None:
@@ -91,7 +118,7 @@ def test_an_outage_is_asked_about_every_few_seconds_first() -> None:
 
 def test_a_host_of_another_pool_is_not_ours() -> None:
     connection = connected()
-    connection.lost()
+    connection.broke("a", DOWN)
     connection.next_step()
     problem = connection.logged_in("a", "pool-2", ["a"])
     assert problem is not None

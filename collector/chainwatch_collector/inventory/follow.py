@@ -1,0 +1,250 @@
+"""The thread that follows one pool: log in, fetch, then batch after batch of events, as long as the collector lives.
+
+A session that still answers continues with its token after a broken connection; a new session fetches everything anew,
+since what its coordinator remembers of deletions may be another's. After every batch the number of objects is compared
+with what xapi counts: it drops deletions silently, and this is a complete detector.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+import XenAPI
+
+from chainwatch_collector.inventory import fetch
+from chainwatch_collector.inventory.assembly import Assembly
+from chainwatch_collector.inventory.connection import Connection, Pace
+from chainwatch_collector.inventory.dial import Credentials, Dialer, LoggedIn, log_out
+from chainwatch_collector.inventory.messages import MessageLog
+from chainwatch_collector.inventory.methods import CLASSES
+from chainwatch_collector.inventory.picture import Picture
+from chainwatch_collector.inventory.problems import TRANSPORT_ERRORS, Problem, problem_of
+from chainwatch_collector.inventory.session import PoolSession, Timeouts
+from chainwatch_collector.inventory.tls import Trust
+
+LOG: Final = logging.getLogger(__name__)
+EVENT_CLASSES: Final = tuple(name.lower() for name in CLASSES)
+
+
+class Rhythm(NamedTuple):
+    """Seconds. `pause`: between two calls, since each costs the coordinator a pass over its tables; `wait`: how long
+    the server may hold a call; `margin`: how much later the answer may come at first, doubled up to `most_margin` when
+    it does not: a connection that is half open is found that fast. `messages`: between two polls.
+    """
+
+    pause: float = 1.0
+    wait: float = 1.0
+    margin: float = 2.0
+    most_margin: float = 60.0
+    messages: float = 30.0
+
+
+@dataclass
+class FollowCounters:
+    """Totals since start; `repaired` counts objects that were found wrong."""
+
+    logins: int = 0
+    full_fetches: int = 0
+    batches: int = 0
+    events: int = 0
+    repairs: int = 0
+    repaired: int = 0
+    errors: int = 0
+
+
+class PoolFollower:
+    """`start`, then `on_picture(key, picture)` from its own thread at every change and at least every few seconds.
+
+    `picture` is the newest; `before` the one that was stored, shown until the pool answers.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        addresses: tuple[str, ...],
+        credentials: Credentials,
+        trust: Trust,
+        on_picture: Callable[[str, Picture], None],
+        *,
+        before: Picture | None = None,
+        rhythm: Rhythm | None = None,
+        pace: Pace | None = None,
+        timeouts: Timeouts | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.key = key
+        self.counters = FollowCounters()
+        self.picture = _not_asked(before, clock())
+        self._on_picture = on_picture
+        self._rhythm = rhythm or Rhythm()
+        self._margin = self._rhythm.margin
+        self._clock = clock
+        self._stop = threading.Event()
+        members = tuple(host.address for host in self.picture.hosts.values() if host.address)
+        pool_uuid = self.picture.pool.uuid if self.picture.pool is not None else ""
+        self._connection = Connection(addresses, members, pool_uuid, pace, _spread)
+        self._dialer = Dialer(
+            self._connection, credentials, trust, timeouts or Timeouts(), self._stop, self._show_problem
+        )
+        self._session: PoolSession | None = None
+        self._assembly: Assembly | None = None
+        self._messages = MessageLog(self.picture.messages)
+        self._messages_at = float("-inf")
+        self._token = ""
+        self._accepted: dict[str, tuple[int, int]] = {}
+        self._thread = threading.Thread(target=self._run, name=f"xenapi-{key}", daemon=True)
+
+    def start(self) -> None:
+        """Show what is known and begin."""
+        self._on_picture(self.key, self.picture)
+        self._thread.start()
+
+    def stop(self, seconds: float = 10.0) -> bool:
+        """End the call under way, log out, join; False where the thread still lives after `seconds`."""
+        self._stop.set()
+        self._dialer.abort()
+        session = self._session
+        if session is not None:
+            session.abort()
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                held = self._session if self._assembly is not None else None
+                found = self._dialer.dial(held)
+                if found is None:
+                    break
+                self._use(found)
+        except Exception:  # a fault of ours: the pool must show as unreachable, not as it was
+            LOG.exception("pool %s: following it ended", self.key)
+            self._show_problem(Problem("reply", "an internal error ended the session; see the collector's log"))
+        finally:
+            self._end()
+
+    def _use(self, found: LoggedIn) -> None:
+        if found.session is not self._session:
+            self._forget()
+            self.counters.logins += 1
+        self._session = found.session
+        try:
+            self._follow(found.session)
+        except fetch.StoppedError:
+            pass
+        except (XenAPI.Failure, *TRANSPORT_ERRORS) as error:
+            self._broke(found.session, problem_of(error))
+
+    def _broke(self, session: PoolSession, problem: Problem) -> None:
+        if self._stop.is_set():
+            return
+        self.counters.errors += 1
+        LOG.info("pool %s: %s: %s", self.key, session.address, problem.text)
+        self._connection.broke(session.address, problem)
+        if problem.kind in ("session", "slave"):
+            self._forget()
+        elif problem.kind != "network":
+            log_out(session)
+            self._forget()
+        if problem.text == "no answer in time":
+            self._margin = min(self._margin * 2, self._rhythm.most_margin)
+
+    def _follow(self, session: PoolSession) -> None:
+        if self._assembly is None:
+            self._fetch(session)
+        while not self._stop.wait(self._rhythm.pause):
+            self._step(session)
+
+    def _fetch(self, session: PoolSession) -> None:
+        began = time.monotonic()
+        assembly, self._token = fetch.fetch_all(session, self._stop.is_set)
+        self.counters.full_fetches += 1
+        self._accepted.clear()
+        self._assembly = assembly
+        LOG.info("pool %s: %d VDIs in %.1f s", self.key, assembly.count("VDI"), time.monotonic() - began)
+        self._poll_messages(session)
+        self._show()
+
+    def _step(self, session: PoolSession) -> None:
+        assembly = self._assembly
+        assert assembly is not None
+        session.patience(self._rhythm.wait + self._margin)
+        try:
+            batch = session.events(EVENT_CLASSES, self._token, self._rhythm.wait)
+        finally:
+            session.patience()
+        self._margin = max(self._margin * 0.9, self._rhythm.margin)
+        self.counters.batches += 1
+        self.counters.events += fetch.apply_batch(assembly, batch)
+        self._token = batch.token
+        self._compare(session, assembly, batch.counts)
+        fetch.complete(session, assembly)
+        self._poll_messages(session)
+        self._connection.steady()
+        self._show()
+
+    def _compare(self, session: PoolSession, assembly: Assembly, counts: dict[str, int]) -> None:
+        """Repair what differs, once: what a repair cannot bring in line (a role that hides rows) is left."""
+        for kind, pair in fetch.differing(assembly, counts).items():
+            if self._accepted.get(kind) == pair:
+                continue
+            wrong = fetch.repair(session, assembly, kind)
+            self.counters.repairs += 1
+            self.counters.repaired += wrong
+            LOG.info("pool %s: %s: %d here, %d there, %d repaired", self.key, kind, *pair, wrong)
+            self._accepted[kind] = (assembly.count(kind), pair[1])
+
+    def _poll_messages(self, session: PoolSession) -> None:
+        if time.monotonic() - self._messages_at < self._rhythm.messages:
+            return
+        log = self._messages
+        found = session.call("message.get_since", log.since(self._clock()))
+        log.add(found if isinstance(found, dict) else {})
+        for uuid in log.standing():
+            if fetch.read_or_gone(session, "message.get_by_uuid", uuid) is None:
+                log.withdraw(uuid)
+        self._messages_at = time.monotonic()
+
+    def _show(self) -> None:
+        hosts = self.picture.hosts
+        if self._assembly is not None and self._session is not None:
+            self.picture = self._assembly.picture(self.picture, self._clock(), self._messages.messages)
+            if self.picture.hosts is not hosts:
+                addresses = (host.address for host in self.picture.hosts.values())
+                self._connection.learn(self._session.address, addresses)
+            self._on_picture(self.key, self.picture)
+
+    def _show_problem(self, problem: Problem) -> None:
+        since = self.picture.problem_since if self.picture.problem else None
+        self.picture = replace(
+            self.picture, problem=f"{problem.kind}: {problem.text}", problem_since=since or self._clock()
+        )
+        self._on_picture(self.key, self.picture)
+
+    def _forget(self) -> None:
+        """The next session fetches everything anew."""
+        session, self._session, self._assembly = self._session, None, None
+        if session is not None:
+            session.close()
+
+    def _end(self) -> None:
+        self._dialer.close()
+        if self._session is not None:
+            self._session.close()  # `stop` may have ended the connection in the middle of a call
+            log_out(self._session)
+            self._session = None
+
+
+def _not_asked(before: Picture | None, now: datetime) -> Picture:
+    known = before or Picture(pool=None, as_of=None)
+    return replace(known, problem="network: not asked yet since the collector started", problem_since=now)
+
+
+def _spread(seconds: float) -> float:
+    return seconds * random.uniform(0.8, 1.2)  # no secret: pools that failed together do not come back together
