@@ -91,14 +91,19 @@ class Watcher:
         return message
 
     def counters(self) -> Dict[str, float]:
-        """Totals since the start; the names are listed in proto/README.md 7.5."""
+        """Totals since the start (proto/README.md 7.5).
+
+        Lost are events that the kernel dropped; missed are processes that were gone before they could be looked at,
+        most of them none that matter; dropped are those beyond what one message may hold.
+        """
         events = self._events
         return {
             "process_events_total": float(events.events_total if events else 0),
-            "process_events_lost_total": float((events.lost_total if events else 0) + self._missed_total),
+            "process_events_lost_total": float(events.lost_total if events else 0),
             "process_event_pauses_total": float(events.pauses_total if events else 0),
             "processes_seen_total": float(self._seen_total),
             "processes_dropped_total": float(self._dropped_total),
+            "processes_missed_total": float(self._missed_total),
         }
 
     def close(self) -> None:
