@@ -84,12 +84,16 @@ class _Trees:
             branches = self._branches(uuid)
         if len(branches) < 2:
             return ()
-        snapshots = [child for child in branches if self._vdis[child].managed and self._vdis[child].is_a_snapshot]
-        others = [child for child in branches if child not in snapshots]
-        return tuple(snapshots + ([self._visible(child) for child in others] if len(others) > 1 else []))
+        snapshots: list[str] = []
+        others: list[str] = []
+        for child in branches:
+            vdi = self._vdis[child]
+            (snapshots if vdi.is_a_snapshot and vdi.managed else others).append(child)
+        return tuple(snapshots if len(others) < 2 else snapshots + [self._visible(child) for child in others])
 
-    def _branches(self, uuid: str) -> list[str]:
-        return [child for child in self._seen.children.get(uuid, ()) if child not in self._garbage]
+    def _branches(self, uuid: str) -> Sequence[str]:
+        below = self._seen.children.get(uuid, ())
+        return [child for child in below if child not in self._garbage] if self._garbage else below
 
     def _merges_into(self, parent: str, child: str) -> bool:
         below = self._seen.children.get(child, ())
@@ -112,12 +116,13 @@ class _Trees:
 def _garbage(vdis: Mapping[str, Vdi], seen: Shape) -> frozenset[str]:
     """Hidden nodes with nothing visible below: `getAllPrunable` (cleanup.py), what a GC run deletes first."""
     garbage: set[str] = set()
+    entangled, children = seen.entangled, seen.children
     for uuid in reversed(seen.order):
         vdi = vdis[uuid]
-        if vdi.managed or uuid in seen.entangled:
+        if vdi.managed or uuid in entangled:
             continue
-        below = seen.children.get(uuid)
-        if all(child in garbage for child in below) if below else raises_chain_codes(vdi):
+        below = children.get(uuid)
+        if garbage.issuperset(below) if below else raises_chain_codes(vdi):
             garbage.add(uuid)
     return frozenset(garbage)
 
@@ -128,7 +133,8 @@ def _summed(sr: Sr, nodes: dict[str, Node], seen: Shape) -> Forest:
     for node in nodes.values():
         status = node.status
         counts[status] = counts.get(status, 0) + 1
-        depth_max = max(depth_max, node.depth)
+        if node.depth > depth_max:
+            depth_max = node.depth
         if status in _PENDING:
             if node.copy_bytes is None:
                 unknown += 1

@@ -1,5 +1,6 @@
 """Sizes of images as SM reckons them: what an empty image, its bitmaps and a logical volume take, in bytes."""
 
+from functools import lru_cache
 from typing import Final
 
 from chainwatch_collector.inventory.records import ImageFormat
@@ -26,6 +27,7 @@ def block_bytes(image_format: ImageFormat | None) -> int:
     return QCOW2_CLUSTER_BYTES if image_format == "qcow2" else VHD_BLOCK_BYTES
 
 
+@lru_cache(maxsize=4096)
 def empty_bytes(virtual_bytes: int, image_format: ImageFormat | None = None) -> int:
     """Metadata of an image without data: `calcOverheadEmpty`.
 

@@ -11,12 +11,19 @@ from chainwatch_collector.inventory.records import Sr, Vdi
 def unchanged(sr: Sr, vdis: Mapping[str, Vdi], seen: Shape, previous: Forest) -> Mapping[str, Node]:
     """uuid → node of `previous` for every tree without a replaced, new or vanished record.
 
-    Nothing holds when the SR's type, switches or free space changed, or where loops were or are.
+    Nothing holds when the SR's type or switches changed, or where loops were or are. Free space moves all the time: it
+    touches the trees where a merge fits now and did not before, or the other way round.
     """
-    if previous.sr is None or switches(previous.sr) != switches(sr) or seen.cycles or previous.cycles:
+    if previous.sr is None or seen.cycles or previous.cycles:
+        return {}
+    then, now = switches(previous.sr), switches(sr)
+    if then[:3] != now[:3]:
         return {}
     old = previous.nodes
-    dirty = _dirty_roots(vdis, seen, old)
+    dirty = {_root(uuid, seen) for uuid in _changed(vdis, seen, old)}
+    if then.free_bytes != now.free_bytes:
+        refitted = (uuid for uuid in _refitted(old, then.free_bytes, now.free_bytes) if uuid in vdis)
+        dirty.update(_root(uuid, seen) for uuid in refitted)
     if not dirty:
         return old
     for uuid in seen.order:
@@ -25,14 +32,18 @@ def unchanged(sr: Sr, vdis: Mapping[str, Vdi], seen: Shape, previous: Forest) ->
     return {uuid: node for uuid, node in old.items() if uuid not in dirty}
 
 
-def _dirty_roots(vdis: Mapping[str, Vdi], seen: Shape, old: Mapping[str, Node]) -> set[str]:
-    dirty: set[str] = set()
-    for changed in _changed(vdis, seen, old):
-        uuid = changed
-        while uuid in seen.parents and uuid not in seen.missing:
-            uuid = seen.parents[uuid]
-        dirty.add(uuid)
-    return dirty
+def _root(uuid: str, seen: Shape) -> str:
+    while uuid in seen.parents and uuid not in seen.missing:
+        uuid = seen.parents[uuid]
+    return uuid
+
+
+def _refitted(old: Mapping[str, Node], then: int | None, now: int | None) -> Iterator[str]:
+    """Merges of which the need lies between the free space of then and of now."""
+    for uuid, node in old.items():
+        need = node.need_bytes
+        if need is not None and (then is None or need <= then) is not (now is None or need <= now):
+            yield uuid
 
 
 def _changed(vdis: Mapping[str, Vdi], seen: Shape, old: Mapping[str, Node]) -> Iterator[str]:

@@ -225,6 +225,9 @@ def test_a_change_gives_what_building_anew_gives(one: Sr, before: dict[str, Vdi]
     assert build_forest(one, after, old) == build_forest(one, after)
     switched = dataclasses.replace(one, other_config={"gc": "false"})
     assert build_forest(switched, after, old) == build_forest(switched, after)
+    for used in (0, 9 * GIB, 10 * GIB, TIB):
+        filled = dataclasses.replace(one, physical_utilisation_bytes=used)
+        assert build_forest(filled, after, old) == build_forest(filled, after)
 
 
 def test_an_untouched_tree_keeps_its_nodes() -> None:
