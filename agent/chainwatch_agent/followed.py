@@ -5,10 +5,10 @@ from typing import Callable, List, Optional, Tuple
 from chainwatch.v1 import evidence_pb2, ingest_service_pb2
 
 from chainwatch_agent.generations import Identified, reopen
-from chainwatch_agent.identity import FileId, first_line
+from chainwatch_agent.identity import FileId, first_line, proves
 from chainwatch_agent.plan import HISTORY_LIMIT, GapStart, Start
 from chainwatch_agent.select import Selector
-from chainwatch_agent.sources import PlainSource, Source
+from chainwatch_agent.sources import DamagedError, PlainSource, Source
 from chainwatch_agent.span_reader import OtherBytesError, SpanReader
 
 Message = ingest_service_pb2.AgentMessage
@@ -33,9 +33,10 @@ class Followed:
         self.tries = 0
         self._path = path
         self._start = start.offset
+        self._proof = start.proof
         self._source: Optional[Source] = start.found.source
         self._reader: Optional[SpanReader] = None
-        self._size_read = -1
+        self._read_state = (-1, -1)
         self._grew_at = 0.0
         self._taken_at = -1e9
 
@@ -81,7 +82,7 @@ class Followed:
         """Whether there may be bytes that were not read: always before the first read, after that when it changed."""
         if not self.at_end or self._source is None:
             return True
-        return isinstance(self._source, PlainSource) and self._source.size() != self._size_read
+        return isinstance(self._source, PlainSource) and self._source.state() != self._read_state
 
     @property
     def holds_plain_file(self) -> bool:
@@ -114,9 +115,9 @@ class Followed:
             if first_line(self._source.read_at) != self.found.first_line:
                 raise OtherBytesError("it begins with another line now")
             self._reader = SpanReader(self._source, self.file, self._start, selector(), policy_id)
-        size, before = self._source.size(), (self._reader.read_to, self._reader.partial_bytes)
+        state, before = self._source.state(), (self._reader.read_to, self._reader.partial_bytes)
         self._reader.read(span_bytes, now_us)
-        self._size_read = size
+        self._read_state = state
         if (self._reader.read_to, self._reader.partial_bytes) != before or not self._grew_at:
             self._grew_at = now
 
@@ -142,18 +143,27 @@ class Followed:
             self._source = None
         self.file, self._start, self._reader, self.announced, self.gap = file, 0, None, False, None
 
-    def proved_by(self, other: Identified) -> bool:
-        """Whether another file begins with the very bytes that were read of this one."""
-        return other.source is not None and self._reader is not None and self._reader.goes_on_in(other.source)
-
-    def move_to(self, other: Identified) -> None:
-        """Go on in a copy."""
+    def move_to(self, other: Identified) -> bool:
+        """Go on in another file where that begins with the very bytes that were read of this one."""
+        try:
+            source = other.source or reopen(other, self.log, self._path)
+            if not self._goes_on_in(source):
+                source.close()
+                return False
+        except (OSError, DamagedError):
+            return False
         if self._source is not None:
             self._source.close()
-        self.found, self._source, self.same_file = other, other.source, other.generation.same_file
-        if self._reader is not None and other.source is not None:
-            self._reader.source = other.source
+        self.found, self._source, self.same_file = other, source, other.generation.same_file
+        if self._reader is not None:
+            self._reader.source = source
             self._reader.at_end = False
+        return True
+
+    def _goes_on_in(self, source: Source) -> bool:
+        if self._reader is None:
+            return proves(source.read_at, self._start, self._proof)
+        return self._reader.goes_on_in(source)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -370,13 +370,12 @@ class LogFollower:
         """After copytruncate the bytes are in another file: go on there."""
         found = self._identify_all()
         copies = [c for c in found if c.generation.number and c.fingerprint == one.file.fingerprint]
-        copy = next((c for c in reversed(copies) if one.proved_by(c)), None)
+        copy = next((c for c in reversed(copies) if one.move_to(c)), None)
         if copy is not None:
             if one is self._newest:
                 self._looked_at = None
             self._met.pop(one.same_file, None)
             self._met[copy.generation.same_file] = copy.fingerprint
-            one.move_to(copy)
         for other in found:
             if other is not copy and other.source is not None:
                 other.source.close()

@@ -35,13 +35,14 @@ class GapStart(NamedTuple):
 
 
 class Start(NamedTuple):
-    """A file to read from `offset`. `named`: the collector knows it."""
+    """A file to read from `offset`. `named`: the collector knows it, and `proof` is what it has of the bytes before."""
 
     found: Identified
     file: FileId
     offset: int
     named: bool
     gap: Optional[GapStart] = None
+    proof: bytes = b""
 
 
 class Plan(NamedTuple):
@@ -95,7 +96,7 @@ def join(
         if index in named:
             position = named[index]
             if not complete(one, position):
-                starts.append(Start(one, position.file, position.to_offset, True))
+                starts.append(Start(one, position.file, position.to_offset, True, None, position.tail_sha256))
         elif index > newest and one.fingerprint:
             if gap is not None and gap.after is not None and unbroken(gap.after, gap.after_offset, one.fingerprint):
                 gap = None

@@ -2,7 +2,7 @@
 
 import os
 import zlib
-from typing import Union
+from typing import Tuple, Union
 
 _CHUNK = 64 * 1024
 # No symbolic link: it could lead into an SR. Not blocking: a pipe under a log's name would hold the agent.
@@ -41,6 +41,11 @@ class PlainSource:
     def size(self) -> int:
         """Bytes now."""
         return os.fstat(self._fd).st_size
+
+    def state(self) -> Tuple[int, int]:
+        """(bytes on disk, mtime in ns): another one as soon as somebody writes to it."""
+        status = os.fstat(self._fd)
+        return (status.st_size, status.st_mtime_ns)
 
     def mtime_us(self) -> int:
         """When it was written to last."""
@@ -118,6 +123,11 @@ class GzipSource:
         if length < 18:
             return 0
         return int.from_bytes(os.pread(self._fd, 4, length - 4), "little")
+
+    def state(self) -> Tuple[int, int]:
+        """(bytes on disk, mtime in ns): another one as soon as somebody writes to it."""
+        status = os.fstat(self._fd)
+        return (status.st_size, status.st_mtime_ns)
 
     def mtime_us(self) -> int:
         """gzip keeps the time of the log it packed."""

@@ -17,11 +17,18 @@ class Disk:
         self.lost: Set[int] = set()
         self.never_whole: Set[int] = set()
         self._partial = b""
+        self._at_ns = 1764086400 * 10**9
         self.live.write_bytes(b"")
 
     @staticmethod
     def line(number: int) -> bytes:
         return b"Nov 25 16:00:00 xcp-1 SMGC: [4711] line %07d\n" % number
+
+    def touch(self) -> None:
+        """Every change has a time of its own, however fast the test is."""
+        self._at_ns += 1000000
+        if self.live.exists():
+            os.utime(str(self.live), ns=(self._at_ns, self._at_ns))
 
     def next_line(self) -> bytes:
         self.number += 1
@@ -35,6 +42,7 @@ class Disk:
         data += b"".join(self.next_line() for _ in range(lines))
         with (path or self.live).open("ab") as stream:
             stream.write(data)
+        self.touch()
 
     def write_partial(self) -> None:
         """A line without its end, as a flushed buffer leaves it."""
@@ -45,6 +53,7 @@ class Disk:
         with self.live.open("ab") as stream:
             stream.write(line[:cut])
         self._partial = line[cut:]
+        self.touch()
 
     def rotate(self, late_lines: int = 0) -> None:
         """Rename and create; what is written before the HUP goes to the renamed file."""
@@ -87,6 +96,7 @@ class Disk:
         self.lost |= self._lines_in(self.live)
         self._drop_partial()
         os.truncate(str(self.live), 0)
+        self.touch()
 
     def copytruncate(self) -> None:
         """Copied to .1 and cut to nothing."""
@@ -98,6 +108,7 @@ class Disk:
                     old.rename(self.directory / "SMlog.{}{}".format(number + 1, suffix))
         (self.directory / "SMlog.1").write_bytes(self.live.read_bytes())
         os.truncate(str(self.live), 0)
+        self.touch()
         for number in self.rotated():
             if number > self.keep:
                 self.remove(number)

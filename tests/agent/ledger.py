@@ -26,6 +26,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.files: Dict[Key, File] = {}
+        self.ever_declared = 0
         self.gaps: List[evidence_pb2.Gap] = []
         self._seen: Dict[Key, evidence_pb2.FileSeen] = {}
         self._backup: Optional[Tuple[Dict[Key, File], List[evidence_pb2.Gap]]] = None
@@ -77,6 +78,7 @@ class Ledger:
     def _gap(self, gap: evidence_pb2.Gap) -> List[ingest_service_pb2.Ack]:
         assert gap.reason
         assert gap.detail
+        self.ever_declared += 1
         same = [g for g in self.gaps if g.SerializeToString() == gap.SerializeToString()]
         if not same:
             self.gaps.append(copy.deepcopy(gap))
