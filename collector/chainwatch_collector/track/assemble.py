@@ -42,8 +42,8 @@ class Names:
     full: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, vdis: Mapping[str, Vdi]) -> Names:
-        """From the inventory's VDIs of one SR."""
+    def of(cls, vdis: Iterable[str]) -> Names:
+        """From full uuids of one SR: the inventory's, else those that its log has printed."""
         found: dict[str, str] = {}
         twice: set[str] = set()
         for uuid in vdis:
@@ -171,8 +171,10 @@ def _switches(parts: Sequence[Part]) -> dict[Switch, GcSwitchedOff]:
 
 
 def _incidents(parts: Sequence[Part], around: Around) -> tuple[Incident, ...]:
-    vdis = around.picture.vdis(around.record.ref) if around.picture is not None and around.record is not None else {}
-    names = Names.of(vdis) if any(part.log.incidents.found for part in parts) else Names()
+    if not any(part.log.incidents.found for part in parts):
+        return ()
+    known = around.picture.vdis(around.record.ref) if around.picture is not None and around.record is not None else ()
+    names = Names.of(known or _printed_in_full(parts))
     found: list[Incident] = []
     for part in parts:
         others = [other.log for other in parts if other is not part]
@@ -183,6 +185,13 @@ def _incidents(parts: Sequence[Part], around: Around) -> tuple[Incident, ...]:
             if not healing.by_inventory(named, around.record, around.forest, around.picture):
                 found.append(named)
     return tuple(sorted(found, key=lambda incident: (*_key(incident.first), incident.kind, incident.key)))
+
+
+def _printed_in_full(parts: Sequence[Part]) -> set[str]:
+    named = {node.vdi for part in parts for node in part.log.trees.nodes.values()}
+    for incident in (one for part in parts for one in part.log.incidents):
+        named |= {*incident.vdi.split(","), incident.parent}
+    return {name for name in named if len(name) == _UUID_LENGTH}
 
 
 def _resolved(names: Names, vdi: str) -> str:

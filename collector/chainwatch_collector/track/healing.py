@@ -52,9 +52,9 @@ def by_inventory(incident: Incident, record: Sr | None, forest: Forest | None, p
         return False
     if incident.kind == "lost":
         return incident.vdi in picture.vdis(record.ref)
-    if incident.kind not in _OF_VDIS or len(incident.vdi) != 36:
+    if incident.kind not in _OF_VDIS or not incident.vdi or incident.vdi.startswith("OLD_"):
         return False
-    if incident.vdi not in picture.vdis(record.ref):
+    if not any(uuid.startswith(incident.vdi) for uuid in picture.vdis(record.ref)):
         return True
     if incident.kind in ("merge_failed", "gave_up") and forest is not None and len(incident.parent) == 36:
         node = forest.nodes.get(incident.vdi)

@@ -144,6 +144,9 @@ def _full(log: SrLog, fact: GcEnded) -> None:
     for incident in incidents.of("corrupt"):
         if (not incident.sure and fact.run not in incident.runs) or _vanished(log, incident.vdi):
             incidents.drop(incident)
+    for incident in incidents.of("merge_failed"):
+        if incident.cause == "multi_attach" and fact.run not in incident.runs:
+            incidents.drop(incident)
     for incident in [*incidents.of("merge_failed"), *incidents.of("gave_up")]:
         met_now = fact.run in incident.runs
         if _vanished(log, incident.vdi) if met_now else not _still_there(log, incident):

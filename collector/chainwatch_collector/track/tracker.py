@@ -106,7 +106,7 @@ class PoolTracker:
             id(record),
             id(forest),
             gc_record.uuid if gc_record is not None else None,
-            tuple((found.process.pid, found.seen_at) for found in processes),
+            tuple((found.process.pid, found.seen_at, found.done_bytes) for found in processes),
             gc_log.status.at if gc_log is not None and gc_log.status is not None else None,
             live.asked_at if any(part.log.incidents.found for part in parts) else None,
         )

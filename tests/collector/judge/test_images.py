@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from collector.judge.scene import disk, offline, pending_chain, quiet_pool
+from smlog import SR, A, B, C, Smlog, path
+from smlog import disk as printed
+
+GONE = "75310171-a53b-4347-a027-698d2a55d69d"
+
+
+def check_fails(log: Smlog, pid: int, said: str = "block 3 clobbers block 4", rc: int = 22) -> Smlog:
+    """The check of the child ends with this, the merge with C41."""
+    log.start(pid).chain(pid).gc(pid, f"Coalescing {printed(B)} -> {printed(A)}")
+    log.sm(pid, f"['/usr/bin/vhd-util', 'check', '--debug', '-n', '{path(B)}']").failed_command(pid, rc, said)
+    log.banner(pid, "coalesce", f"VHD {printed(B)} corrupted").gc(pid, "Coalesce failed, skipping")
+    return log.updated(pid).finish(pid)
+
+
+# --- VDI_CORRUPT ----------------------------------------------------------------------------------------------
+
+
+def test_failed_check_names_the_image_and_causes_the_failed_merge() -> None:
+    found = offline(check_fails(Smlog(), 100))
+    corrupt = found["VDI_CORRUPT"]
+    assert (corrupt.severity, corrupt.subject.uuid) == ("error", B)
+    assert "clobbers" in corrupt.summary
+    assert found["COALESCE_FAILED"].because == (corrupt.id,)
+
+
+def test_gone_image_clears_it() -> None:
+    log = check_fails(Smlog(), 100).tick().start(110).tree(110, (0, printed(C, hidden=False))).finish(110)
+    assert offline(log) == {}
+
+
+def test_an_image_that_nothing_merges_any_more_stays_corrupt() -> None:
+    log = check_fails(Smlog(), 100).tick().start(110).chain(110).finish(110)
+    assert "VDI_CORRUPT" in offline(log)
+
+
+def test_unavailable_is_said_and_clears_with_a_good_run() -> None:
+    log = check_fails(Smlog(), 100, "No such file or directory", rc=2)
+    assert "only unavailable" in offline(log)["VDI_CORRUPT"].summary
+    log.tick().start(110).chain(110).finish(110)
+    assert "VDI_CORRUPT" not in offline(log)
+
+
+def test_after_a_killed_merge_the_footer_is_the_suspect() -> None:
+    log = Smlog().start(100).chain(100).inner_start(100).copy(101)
+    found = offline(check_fails(log.tick(), 110, "primary footer invalid: invalid cookie"))
+    assert "killed merge" in found["VDI_CORRUPT"].summary
+
+
+# --- VDI_PARENT_MISSING, VDI_LOST -----------------------------------------------------------------------------
+
+
+def parent_missing(log: Smlog, pid: int) -> Smlog:
+    log.start(pid).banner(pid, "gc", f"Parent VDI {GONE} of {B} not found")
+    return log.gc(pid, f"* * * * * SR {SR}: ERROR", "").finish(pid, clean=False)
+
+
+def test_missing_parent_is_the_root_of_the_crash() -> None:
+    found = offline(parent_missing(Smlog(), 100))
+    assert found["VDI_PARENT_MISSING"].subject.uuid == B
+    assert found["GC_CRASHED"].because == (found["VDI_PARENT_MISSING"].id,)
+
+
+def test_a_scan_that_goes_through_clears_it() -> None:
+    assert offline(parent_missing(Smlog(), 100).tick().start(110).chain(110).finish(110)) == {}
+
+
+def test_a_parent_that_only_xenapi_lacks_is_its_stale_picture() -> None:
+    scene = quiet_pool(disk(B, A, hidden=True), disk(C, B))
+    scene.look()
+    assert "VDI_PARENT_MISSING" in scene.wait(61).codes()
+    scene.log(scene.smlog().start(100).chain(100).finish(100))
+    assert "VDI_PARENT_MISSING" not in scene.codes()
+
+
+def test_a_parent_that_comes_a_moment_later_is_nothing() -> None:
+    scene = quiet_pool(disk(B, A, hidden=True), disk(C, B))
+    scene.look()
+    scene.vdis(*pending_chain()).wait(30)
+    assert "VDI_PARENT_MISSING" not in scene.wait(60).codes()
+
+
+def test_forgotten_parent_that_is_still_needed_is_lost() -> None:
+    log = parent_missing(Smlog(), 100).tick()
+    log.sm(200, f"sr_scan {{'sr_uuid': '{SR}'}}", f"VDIs missing from disk: ['{GONE}']")
+    log.sm(200, f"Forgetting VDI with location={GONE} uuid={GONE}")
+    found = offline(log)
+    assert found["VDI_LOST"].subject.uuid == GONE
+    assert found["VDI_PARENT_MISSING"].because == (found["VDI_LOST"].id,)
+
+
+def test_forgetting_a_deleted_image_is_normal() -> None:
+    log = Smlog().start(100).chain(100).finish(100).tick()
+    log.sm(200, f"vdi_delete {{'sr_uuid': '{SR}', 'vdi_uuid': '{C}'}}").tick()
+    log.sm(201, f"sr_scan {{'sr_uuid': '{SR}'}}", f"VDIs missing from disk: ['{C}']")
+    log.sm(201, f"Forgetting VDI with location={C} uuid={C}")
+    assert offline(log) == {}
+
+
+def test_disk_that_the_last_scan_did_not_find() -> None:
+    scene = quiet_pool(disk(A, hidden=True), disk(C, A, missing=True))
+    assert scene.look()["VDI_LOST"].subject.uuid == C
+    scene.vdis(disk(A, hidden=True), disk(C, A))
+    assert "VDI_LOST" not in scene.codes()
+
+
+# --- DISK_FROZEN ----------------------------------------------------------------------------------------------
+
+
+def frozen(log: Smlog) -> Smlog:
+    log.start(100).chain(100).gc(100, f"Leaf-coalescing {printed(C, hidden=False)} -> {printed(B)}")
+    return log.gc(100, f"ERROR: Failed to unpause VDI {printed(C, hidden=False)}")
+
+
+def test_disk_that_could_not_be_unpaused() -> None:
+    found = offline(frozen(Smlog()))["DISK_FROZEN"]
+    assert found.severity == "error"
+    assert found.subject.uuid.startswith(C[:8])
+
+
+def test_unpaused_after_all() -> None:
+    log = frozen(Smlog()).tick().sm(100, f"Unpause request for {C} secondary=None")
+    assert "DISK_FROZEN" not in offline(log)
+
+
+def test_pause_and_unpause_are_normal() -> None:
+    log = Smlog().start(100).chain(100).sm(100, f"Pause request for {C}").tick()
+    log.sm(100, f"Unpause request for {C} secondary=None").finish(100)
+    assert offline(log) == {}
