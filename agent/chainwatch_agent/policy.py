@@ -82,7 +82,7 @@ _SM_LITERALS = (
     b"might be corrupted",  # V9
     b"Long LVM call",  # V12
     b"INTERRUPTED ",  # J1-J4
-    b"on disk: ",  # D1-D3
+    b" disk: ",  # D1-D3
     b"Forgetting VDI",  # D5
     b"message repeated ",
 )
