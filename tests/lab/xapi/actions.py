@@ -1,5 +1,6 @@
 """What happens to the objects of a pool, by names: snapshots, merges, flags, messages, guests. JSON arguments only."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -98,6 +99,21 @@ def gc_run(pool: XapiPool, sr: str) -> list[str]:
     return merged
 
 
+async def gc_play(pool: XapiPool, sr: str, seconds_each: float = 1.0, linger_seconds: float = 5.0) -> list[str]:
+    """A collection in real time, for people to watch; the uuids merged. Its task lingers after the end."""
+    collection = Collection(pool.storage, _sr(pool, sr))
+    merged = []
+    if collection.start():
+        await asyncio.sleep(seconds_each)
+        while found := collection.step():
+            merged.append(found)
+            await asyncio.sleep(seconds_each)
+    collection.finish()
+    await asyncio.sleep(linger_seconds)
+    collection.reap()
+    return merged
+
+
 def no_space(pool: XapiPool, sr: str, vdis: Sequence[str] = ()) -> str:
     """The collection was refused for lack of space; the message's reference."""
     return Collection(pool.storage, _sr(pool, sr)).no_space(list(vdis))
@@ -118,9 +134,16 @@ def clear_sm_config(pool: XapiPool, vdi: str, keys: Sequence[str]) -> None:
     pool.database.remove_from("VDI", pool.estate.ref("VDI", vdi), "sm_config", *keys)
 
 
-def set_fields(pool: XapiPool, class_name: str, name: str, **fields: Any) -> None:
+def set_fields(pool: XapiPool, class_name: str, name_or_ref: str, **fields: Any) -> None:
     """Write fields of an object named by uuid, reference or name."""
-    pool.database.set(class_name, pool.estate.ref(class_name, name), **fields)
+    pool.database.set(class_name, pool.estate.ref(class_name, name_or_ref), **fields)
+
+
+def set_unknown_field(pool: XapiPool, class_name: str, name: str, field: str, value: Any) -> None:
+    """A field that this version of XenAPI did not have yet."""
+    ref = pool.estate.ref(class_name, name)
+    pool.database.get(class_name, ref)[field] = value
+    pool.database.touch(class_name, ref)
 
 
 def put_other_config(pool: XapiPool, class_name: str, name: str, entries: Mapping[str, str]) -> None:
@@ -207,6 +230,7 @@ ALL: tuple[Callable[..., Any], ...] = (
     drop_task,
     end_task,
     gc_finish,
+    gc_play,
     gc_reap,
     gc_run,
     gc_start,
@@ -219,6 +243,7 @@ ALL: tuple[Callable[..., Any], ...] = (
     scan_sr,
     set_fields,
     set_sm_config,
+    set_unknown_field,
     snapshot_vm,
     vm_migrate,
     vm_shutdown,

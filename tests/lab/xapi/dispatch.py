@@ -13,7 +13,8 @@ from lab.xapi.host_server import HostServer
 if TYPE_CHECKING:
     from lab.xapi.pool import XapiPool
 
-_LOCAL = frozenset({"session.slave_local_login_with_password", "session.local_logout", "host.is_in_emergency_mode"})
+_LOCAL = frozenset({"host.is_in_emergency_mode"})
+"""What a slave or a host in emergency mode answers itself."""
 _LOGIN = "session.login_with_password"
 _NULL_SESSION = ""
 

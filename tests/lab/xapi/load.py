@@ -8,6 +8,7 @@ from typing import Any
 from lab.xapi import images, rpc_json, rpc_xml
 from lab.xapi.images import GIB
 from lab.xapi.pool import XapiPool
+from lab.xapi.values import now
 
 _SIZES_GIB = (20, 20, 40, 100, 200)
 _SHAPES_EACH = 8
@@ -61,20 +62,40 @@ async def burst_delete(pool: XapiPool, count: int, prefix: str = "") -> int:
 
 
 async def churn(pool: XapiPool, per_second: int, seconds: float, seed: int = 1) -> int:
-    """Changes of VDIs' sizes and names at this rate for so long; how many were made. Sizes and names only."""
+    """Changes of VDIs' sizes and names at this rate for so long, all of them made however slow; how many."""
     chance = random.Random(seed)
+    refs = list(pool.database.tables["VDI"].rows)
     loop = asyncio.get_running_loop()
-    start, made = loop.time(), 0
-    while (passed := loop.time() - start) < seconds:
-        due = int(passed * per_second)
-        refs = list(pool.database.tables["VDI"].rows) if made < due else []
-        while made < due:
-            ref = chance.choice(refs)
-            size = chance.randrange(1, 20_000) * images.BLOCK_BYTES
+    start, total = loop.time(), int(per_second * seconds)
+    for made in range(total):
+        await asyncio.sleep(max(0.0, start + made / per_second - loop.time()))
+        size = chance.randrange(1, 20_000) * images.BLOCK_BYTES
+        ref = chance.choice(refs)
+        if pool.database.exists("VDI", ref):
             pool.database.set("VDI", ref, physical_utilisation=size, name_description=f"change {made}")
-            made += 1
-        await asyncio.sleep(0.01)
-    return made
+    return total
+
+
+def burst_snapshot(pool: XapiPool, prefix: str, name: str) -> int:
+    """Every VM whose name begins with `prefix` is snapshotted, as a backup window does; how many."""
+    vms = pool.database.tables["VM"].rows.values()
+    found = [row for row in vms if row.fields["name_label"].startswith(prefix) and not row.fields["is_a_snapshot"]]
+    for row in found:
+        pool.storage.snapshot_vm(row.ref, f"{name} {row.fields['name_label']}")
+    return len(found)
+
+
+def heartbeat(pool: XapiPool) -> None:
+    """Every live host reports, as it does each half minute."""
+    for row in list(pool.database.tables["host_metrics"].rows.values()):
+        if row.fields["live"]:
+            pool.database.set("host_metrics", row.ref, last_updated=now())
+
+
+def burst_messages(pool: XapiPool, count: int, uuid: str = "") -> None:
+    """So many alarms of an object."""
+    for number in range(count):
+        pool.messages.create("ALARM", 5, "SR", uuid, f"value: {number}\nconfig:\n")
 
 
 def _shape(size: int, chance: random.Random) -> tuple[int, int]:
@@ -99,4 +120,13 @@ def _chain(pool: XapiPool, sr: str, number: int, depth: int, shape: tuple[int, i
     return leaf
 
 
-ALL: tuple[Callable[..., Any], ...] = (burst_add, burst_delete, churn, fill, warm)
+ALL: tuple[Callable[..., Any], ...] = (
+    burst_add,
+    burst_delete,
+    burst_messages,
+    burst_snapshot,
+    churn,
+    fill,
+    heartbeat,
+    warm,
+)

@@ -229,5 +229,5 @@ def list_methods() -> list[str]:
     verbs = ("get_all", "get_all_records", "get_all_records_where", "get_record", "get_by_uuid")
     generic = [f"{name}.{verb}" for name in schema.CLASSES for verb in verbs if name != "session"]
     getters = [f"{name}.get_{field}" for name, fields in schema.CLASSES.items() for field in fields]
-    login = ["session.login_with_password", "session.slave_local_login_with_password", "system.listMethods"]
+    login = ["session.login_with_password", "host.is_in_emergency_mode", "system.listMethods"]
     return sorted({*SPECIAL, *generic, *getters, *login})

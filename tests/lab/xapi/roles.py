@@ -21,16 +21,12 @@ _NEEDED: Mapping[str, str] = {
     "message.destroy": "pool-operator",
     "host.call_plugin": "pool-admin",
 }
-_READS = ("get_", "login_", "slave_local_login")
+_READS = ("get_", "login_", "is_")
 _READ_ONLY = frozenset(
     {
         "session.logout",
-        "session.local_logout",
         "event.from",
         "event.inject",
-        "event.register",
-        "event.unregister",
-        "event.next",
         "task.create",
         "task.cancel",
         "task.destroy",
