@@ -2,8 +2,9 @@
 
 import os
 import subprocess
+import tempfile
 import time
-from typing import Iterator, List
+from typing import Dict, Iterator, List
 
 import pytest
 from agent.image_processes import (
@@ -21,6 +22,8 @@ from agent.image_processes import (
 )
 from chainwatch.v1 import evidence_pb2
 from chainwatch_agent.watch import Watcher
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 COMMIT = ["/usr/bin/qemu-img", "commit", "-f", "qcow2", IMAGE.replace(".vhd", ".qcow2"), "-d"]
 
@@ -162,6 +165,24 @@ def test_nothing_to_tell_is_none(tmp_path: "os.PathLike[str]") -> None:
     assert (watcher.busy, watcher.event_fileno(), watcher.exact_exits) == (False, None, False)
     watcher.on_events()
     watcher.close()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.fixed_dictionaries({name: st.binary(max_size=200) for name in ("cmdline", "stat", "io", "wchan", "../locks")})
+)
+def test_a_proc_of_damaged_files(files: "Dict[str, bytes]") -> None:
+    """Nothing that /proc could say stops the watch."""
+    with tempfile.TemporaryDirectory() as root:
+        directory = os.path.join(root, "proc/7")
+        os.makedirs(directory)
+        watcher = Watcher(root)
+        for cmdline in (files["cmdline"], b"vhd-util\0coalesce\0" + files["cmdline"]):
+            for name, data in dict(files, cmdline=cmdline).items():
+                with open(os.path.join(directory, name), "wb") as file:
+                    file.write(data)
+            watcher.sample(now_us())
+        watcher.close()
 
 
 def test_a_bound_on_what_is_watched(monkeypatch: pytest.MonkeyPatch, tmp_path: "os.PathLike[str]") -> None:
