@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from chainwatch_collector.chains.forest import Forest
 from chainwatch_collector.chains.scope import no_gc_reason
 from chainwatch_collector.inventory.picture import Picture
-from chainwatch_collector.inventory.records import Host, Sr, Vdi
+from chainwatch_collector.inventory.records import Host, Sr
 from chainwatch_collector.read.facts import GcSwitchedOff, LineRef
 from chainwatch_collector.read.words import Switch
 from chainwatch_collector.track import healing

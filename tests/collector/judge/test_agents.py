@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+
+import pytest
+from chainwatch_collector.track.coverage import Coverage
+from collector.judge.scene import (
+    GIB,
+    MASTER,
+    MEMBER,
+    START,
+    Scene,
+    a_host,
+    a_picture,
+    merged_chain,
+    pending_chain,
+    process,
+    quiet_pool,
+)
+from smlog import Smlog
+
+
+def test_agents_that_report_are_fine() -> None:
+    scene = quiet_pool()
+    scene.look()
+    assert scene.wait(3600).codes() == set()
+
+
+def test_silent_agent_makes_its_srs_unknown_and_keeps_their_findings_stale() -> None:
+    scene = quiet_pool(*pending_chain())
+    log = scene.smlog().start(100).chain(100).finish(100, clean=False)
+    scene.log(log)
+    assert scene.look()["GC_CRASHED"].stale is False
+    scene.agents = {MEMBER}
+    assert "AGENT_SILENT" not in scene.wait(60).codes()
+    found = scene.wait(2).look()
+    assert found["AGENT_SILENT"].severity == "error"
+    assert found["AGENT_SILENT"].subject.uuid == MASTER
+    assert found["GC_CRASHED"].stale is True
+    assert scene.sr().state == "unknown"
+    scene.agents = {MASTER, MEMBER}
+    found = scene.look()
+    assert "AGENT_SILENT" not in found
+    assert found["GC_CRASHED"].stale is False
+
+
+def test_silent_while_down_or_in_maintenance() -> None:
+    scene = quiet_pool()
+    scene.look()
+    scene.agents = {MASTER}
+    down = a_host(MEMBER, live=False, enabled=False)
+    scene.seen(hosts={host.ref: host for host in (a_host(MASTER), down)})
+    found = scene.wait(600).look()
+    assert "AGENT_SILENT" not in found
+    assert found["HOST_DOWN"].severity == "info"
+    resting = a_host(MEMBER, enabled=False)
+    scene.seen(hosts={host.ref: host for host in (a_host(MASTER), resting)})
+    assert scene.look()["AGENT_SILENT"].severity == "info"
+
+
+def test_host_without_an_agent() -> None:
+    scene = Scene(a_picture(merged_chain()), agents={MASTER})
+    scene.look()
+    assert "AGENT_MISSING" not in scene.wait(299).codes()
+    assert scene.wait(2).look()["AGENT_MISSING"].subject.uuid == MEMBER
+    scene.agents = {MASTER, MEMBER}
+    assert scene.codes() == set()
+
+
+def test_a_pool_without_any_agent_is_unknown_not_idle() -> None:
+    scene = Scene(a_picture(merged_chain()), agents=set())
+    scene.look()
+    assert scene.wait(400).codes() == {"AGENT_MISSING"}
+    assert scene.sr().state == "unknown"
+
+
+def test_late_evidence() -> None:
+    scene = quiet_pool()
+    scene.coverage = Coverage(since=START, until=START)
+    scene.look()
+    scene.wait(400)
+    assert "AGENT_BEHIND" in scene.wait(400).codes()
+    scene.coverage = None
+    assert "AGENT_BEHIND" in scene.codes()
+    assert "AGENT_BEHIND" not in scene.wait(30).codes()
+
+
+def test_a_log_that_is_quiet_is_not_late() -> None:
+    scene = quiet_pool().log(Smlog(host="xcp1", now=START).start(100).chain(100).finish(100))
+    scene.look()
+    assert "AGENT_BEHIND" not in scene.wait(86_400).codes()
+
+
+def test_host_that_no_pool_has() -> None:
+    scene = quiet_pool()
+    scene.seen(hosts={host.ref: host for host in (a_host(MASTER),)})
+    scene.look()
+    assert scene.wait(301).look()["HOST_UNASSIGNED"].subject.uuid == MEMBER
+    scene.seen(hosts={host.ref: host for host in (a_host(MASTER), a_host(MEMBER))})
+    assert "HOST_UNASSIGNED" not in scene.codes()
+
+
+def test_gap_is_told_for_a_day() -> None:
+    scene = quiet_pool().log(Smlog(host="xcp1", now=START).start(100).chain(100).finish(100))
+    facts = scene.readers[MASTER].gap(None, 4096)
+    scene.tracker.take(MASTER, facts, scene.readers[MASTER].take_changed_runs())
+    found = scene.look()["EVIDENCE_GAP"]
+    assert "4.0 KiB" in found.summary
+    assert "EVIDENCE_GAP" not in scene.wait(86_500).codes()
+
+
+def test_log_that_is_off() -> None:
+    scene = quiet_pool()
+    scene.host_fields = {"no_sm_log": True}
+    assert "no_sm_log" in scene.look()["LOG_OFF"].summary
+    scene.host_fields = {}
+    assert "LOG_OFF" not in scene.wait(1).wait(30).codes()
+    scene.sm_log = {"problem": "permission denied"}
+    assert "permission denied" in scene.look()["LOG_OFF"].summary
+
+
+def test_log_that_does_not_grow_while_a_merge_runs() -> None:
+    scene = quiet_pool(*pending_chain())
+    scene.log(scene.smlog().start(100).chain(100).finish(100))
+    scene.look()
+    scene.wait(7200)
+    assert "LOG_OFF" not in scene.codes()
+    for turn in range(4):
+        scene.processes[MASTER] = (process(written=turn << 20),)
+        scene.wait(600)
+    assert "did not grow" in scene.look()["LOG_OFF"].summary
+
+
+@pytest.mark.parametrize(("free", "raised"), [(GIB, False), (10 << 20, True)])
+def test_log_partition(free: int, raised: bool) -> None:
+    scene = quiet_pool()
+    scene.host_fields = {"log_free_bytes": free}
+    assert ("LOG_PARTITION_FULL" in scene.codes()) is raised
+    scene.host_fields = {}
+    assert "LOG_PARTITION_FULL" not in scene.codes()
+
+
+def test_clock_of_a_host() -> None:
+    scene = quiet_pool()
+    scene.look()
+    state = scene.tracker.state(scene.now)
+    status = state.hosts[MEMBER].status
+    assert status is not None
+    scene.agents = {MASTER}
+    ahead = dataclasses.replace(status, at=scene.now + timedelta(seconds=90))
+    scene.tracker.observe(ahead, scene.now)
+    assert "ahead" in scene.look()["CLOCK_SKEW"].summary
+    scene.tracker.observe(dataclasses.replace(status, at=scene.now + timedelta(seconds=2)), scene.now)
+    scene.look()
+    scene.now += timedelta(seconds=25)
+    assert "CLOCK_SKEW" not in scene.look()
