@@ -11,6 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from sqlalchemy.exc import SQLAlchemyError
 
+from chainwatch_collector.inventory.dial import SecretError
+from chainwatch_collector.inventory.tls import TrustError
 from chainwatch_collector.keep.engine import open_bare
 from chainwatch_collector.keep.migrate import current, head
 from chainwatch_collector.serve.settings import PoolSettings, Settings
@@ -43,7 +45,7 @@ def _questions(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
         yield "web certificate", lambda: _certificate(path(web.certificate), path(web.key))
     yield "web port", lambda: _port(web.listen)
     for pool in settings.pools:
-        yield f"pool {pool.name or pool.source.stem}", lambda pool=pool: _password_file(pool)  # type: ignore[misc]
+        yield f"pool {pool.key}", lambda pool=pool: _pool(pool)  # type: ignore[misc]
 
 
 def _database(settings: Settings) -> str:
@@ -126,12 +128,10 @@ def _port(listen: str) -> str:
     return f"{listen} is free"
 
 
-def _password_file(pool: PoolSettings) -> str:
-    file = pool.path(pool.password_file)
-    if not _read(file).strip():
-        raise CheckFailedError(f"{file}: is empty: write the password of {pool.username} in it")
-    if stat.S_IMODE(file.stat().st_mode) & 0o077:
-        raise CheckFailedError(f"{file}: others may read it: chmod 600 {file}")
-    if pool.ca_file:
-        _load(pool.path(pool.ca_file))
+def _pool(pool: PoolSettings) -> str:
+    try:
+        pool.password()
+        pool.trust().context()
+    except (SecretError, TrustError) as error:
+        raise CheckFailedError(str(error)) from None
     return f"{', '.join(pool.addresses)} as {pool.username}"

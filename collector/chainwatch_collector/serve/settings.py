@@ -1,28 +1,22 @@
 """`collector.toml` and `pools.d/*.toml`, parsed once at the edge. What is wrong is one line: file, key, the fix."""
 
-import difflib
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 from sqlalchemy import URL
 
+from chainwatch_collector.config_file import ConfigError, parse_file
+from chainwatch_collector.config_file import Section as _Section
+from chainwatch_collector.inventory.pool_config import PoolSettings, load_pools
 from chainwatch_collector.judge.thresholds import ThresholdError, parse
 from chainwatch_collector.keep.engine import DatabaseUrlError, parse_url, sqlite_url
 from chainwatch_collector.receive.limits import IngestLimits
 
+__all__ = ["DEFAULT_CONFIG", "ConfigError", "PoolSettings", "Settings", "load"]
+
 DEFAULT_CONFIG = Path("/etc/chainwatch/collector.toml")
-Model = TypeVar("Model", bound=BaseModel)
 Days = Annotated[int, Field(ge=1, le=3650)]
-
-
-class ConfigError(Exception):
-    """`file: key: what is wrong; what to write`."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class TlsSection(_Section):
@@ -88,24 +82,6 @@ class RescanSection(_Section):
     enabled: bool = False
 
 
-class PoolSettings(_Section):
-    """One file of `pools.d`. The password stands in a file of mode 0600, never here."""
-
-    name: str = ""
-    addresses: Annotated[list[str], Field(min_length=1)]
-    username: str
-    password_file: str
-    ca_file: str = ""
-    verify_host_name: bool = True
-    # Times of the backup window, "HH:MM-HH:MM" in the pool's zone; empty: learnt from the jobs.
-    backup_windows: list[str] = []
-    source: Path = Path()
-
-    def path(self, text: str) -> Path:
-        """A path of this file."""
-        return self.source.parent / text
-
-
 class Settings(_Section):
     """All of collector.toml. `source` is the file; `pools` come from `pools_dir`."""
 
@@ -117,9 +93,9 @@ class Settings(_Section):
     web: WebSection = WebSection()
     retention: RetentionSection = RetentionSection()
     rescan: RescanSection = RescanSection()
-    thresholds: dict[str, Any] = {}
+    thresholds: dict[str, Any] = Field(default_factory=dict)
     source: Path = Path()
-    pools: list[PoolSettings] = []
+    pools: list[PoolSettings] = Field(default_factory=list)
 
     @field_validator("database_url")
     @classmethod
@@ -154,53 +130,8 @@ class Settings(_Section):
 
 def load(path: Path) -> Settings:
     """Read `path` and its pools. Raises `ConfigError`."""
-    settings = _parse(path, Settings, {"source", "pools"})
-    pools_dir = path.parent / settings.pools_dir
-    files = sorted(pools_dir.glob("*.toml")) if pools_dir.is_dir() else []
-    pools = [_parse(file, PoolSettings, {"source"}) for file in files]
-    return settings.model_copy(update={"pools": pools})
-
-
-def _parse(path: Path, model: type[Model], ours: set[str]) -> Model:
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; write one or name another with --config") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: is not UTF-8 text") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
-    for name in ours & values.keys():
-        raise ConfigError(f"{path}: {name}: unknown key")
-    try:
-        return model.model_validate(values | {"source": path.absolute()})
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {_first(error, model)}") from None
-
-
-def _first(error: ValidationError, model: type[BaseModel]) -> str:
-    found = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    where = ".".join(str(part) for part in found["loc"])
-    if found["type"] == "extra_forbidden":
-        known = _known_keys(model, found["loc"][:-1])
-        near = difflib.get_close_matches(str(found["loc"][-1]), known, 1)
-        fix = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
-        return f"{where}: unknown key; {fix}"
-    if found["type"] == "missing":
-        return f"{where}: missing; it has no default"
-    text = found["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{where}: {text}" + (f" ({len(error.errors())} problems in all)" if error.error_count() > 1 else "")
-
-
-def _known_keys(model: type[BaseModel], at: tuple[int | str, ...]) -> list[str]:
-    for part in at:
-        annotation = model.model_fields[str(part)].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        model = annotation
-    return sorted(name for name in model.model_fields if name not in ("source", "pools"))
+    settings = parse_file(path, Settings, {"source", "pools"})
+    return settings.model_copy(update={"pools": load_pools(path.parent / settings.pools_dir)})
 
 
 def _checked_address(text: str) -> str:
