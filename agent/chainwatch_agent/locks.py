@@ -6,7 +6,7 @@ deleted under its holder is found as well, and the cost does not grow with the n
 """
 
 import re
-from typing import Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Dict, List, NamedTuple, Tuple
 
 from chainwatch_agent.image_path import UUID
 from chainwatch_agent.processes import ProcFs, read_small
@@ -44,11 +44,9 @@ class SmLocks:
         entries = self._entries()
         holders = {(pid, inode) for waiting, pid, inode in entries if not waiting}
         self._names = {key: name for key, name in self._names.items() if key in holders}
-        by_inode: Dict[str, _Name] = {}
-        for pid, inode in sorted(holders):
-            name = self._name(pid, inode)
-            if name != NOT_SM:
-                by_inode[inode] = name
+        for pid in {pid for pid, inode in holders if (pid, inode) not in self._names}:
+            self._look_up(pid, [inode for holder, inode in holders if holder == pid])
+        by_inode = {inode: name for (_, inode), name in self._names.items() if name != NOT_SM}
         return [
             SmLock(by_inode[inode][0], by_inode[inode][1], pid, waiting)
             for waiting, pid, inode in entries
@@ -66,31 +64,24 @@ class SmLocks:
             return []
         return parse_locks(text)
 
-    def _name(self, pid: int, inode: str) -> _Name:
-        key = (pid, inode)
-        if key not in self._names:
-            name = self._look_up(pid, inode)
-            if name is None:  # it ended while we looked
-                return NOT_SM
-            self._names[key] = name
-        return self._names[key]
-
-    def _look_up(self, pid: int, inode: str) -> Optional[_Name]:
+    def _look_up(self, pid: int, inodes: List[str]) -> None:
+        """Whose the locks are, by the holder's descriptors. What may be otherwise the next time is not remembered."""
         try:
-            for fd, target in self._proc.fd_targets(pid).items():
-                found = _LOCK_FILE.fullmatch(target)
-                if found and inode in self._held_through(pid, fd):
-                    return found.group(1).lower(), found.group(2)
+            targets = [(fd, _LOCK_FILE.fullmatch(target)) for fd, target in self._proc.fd_targets(pid).items()]
+            files = [(fd, (found.group(1).lower(), found.group(2))) for fd, found in targets if found]
+            held = {inode: name for fd, name in files for inode in self._held_through(pid, fd)}
         except PermissionError:
-            return NOT_SM
+            files, held = [], {}
         except OSError:
-            return None
-        return NOT_SM
+            return  # it ended while we looked
+        for inode in inodes:
+            if inode in held or not files:
+                self._names[pid, inode] = held.get(inode, NOT_SM)
 
-    def _held_through(self, pid: int, fd: int) -> Set[str]:
+    def _held_through(self, pid: int, fd: int) -> List[str]:
         # "lock:\t1: POSIX  ADVISORY  WRITE 3817 fd:01:525 0 EOF" (Linux 4.1 and later)
         text = self._proc.fd_info(pid, fd).replace("lock:\t", "")
-        return {inode for _, _, inode in parse_locks(text)}
+        return [inode for _, _, inode in parse_locks(text)]
 
 
 def parse_locks(text: str) -> "List[Tuple[bool, int, str]]":

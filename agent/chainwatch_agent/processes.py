@@ -9,6 +9,7 @@ import os
 from typing import Dict, List, NamedTuple, Set
 
 _SMALL = 4096
+_LONGEST_RECORD = 1024
 _MOST_FDS = 1024
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 # Start and size of what `stat` has behind the command's name, which may itself hold blanks and brackets.
@@ -34,10 +35,15 @@ class ProcessIo(NamedTuple):
 
 
 def read_small(path: str, most_bytes: int = _SMALL) -> bytes:
-    """One read of a small file of /proc, /sys or the like. Raises OSError."""
+    """A small file of /proc, /sys or the like, by one read where a page is enough. Raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
     try:
-        return os.read(fd, most_bytes)
+        data = part = os.read(fd, most_bytes)
+        while part and len(data) + _LONGEST_RECORD >= _SMALL and len(data) < most_bytes:
+            # the kernel gives a table a page at a time, cut at a record
+            part = os.read(fd, most_bytes - len(data))
+            data += part
+        return data
     finally:
         os.close(fd)
 

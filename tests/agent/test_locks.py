@@ -33,6 +33,12 @@ def test_who_holds_and_who_waits(tmp_path: "os.PathLike[str]") -> None:
             assert _of((holder.pid,), locks.read()) == []
 
 
+def test_a_table_of_many_pages(tmp_path: "os.PathLike[str]") -> None:
+    names = ["{:08x}{}/gc_active".format(number, SR[8:]) for number in range(300)]
+    with lock_holder(str(tmp_path), names) as holder:
+        assert len(_of((holder.pid,), SmLocks(ProcFs("/")).read())) == 300
+
+
 def test_a_lock_file_deleted_under_its_holder(tmp_path: "os.PathLike[str]") -> None:
     with lock_holder(str(tmp_path), [SR + "/gc_active"]) as holder:
         os.unlink(os.path.join(str(tmp_path), "run/lock/sm", SR, "gc_active"))
