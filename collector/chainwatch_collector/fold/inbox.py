@@ -16,10 +16,12 @@ MAX_SAMPLES = 20_000
 
 @dataclass
 class Mail:
-    """What came since the last look. `streams`: (host uuid, connected, at)."""
+    """What came since the last look. `observations`: each with the time of its coming by the collector's clock;
+    `streams`: (host uuid, connected, at).
+    """
 
     evidence: set[str] = field(default_factory=set)
-    observations: list[Observation] = field(default_factory=list)
+    observations: list[tuple[Observation, datetime]] = field(default_factory=list)
     streams: list[tuple[str, bool, datetime]] = field(default_factory=list)
     pictures: dict[str, Picture] = field(default_factory=dict)
 
@@ -30,8 +32,8 @@ class Inbox:
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._evidence: set[str] = set()
-        self._statuses: dict[str, StatusObserved] = {}
-        self._samples: deque[ProcessesObserved] = deque()
+        self._statuses: dict[str, tuple[StatusObserved, datetime]] = {}
+        self._samples: deque[tuple[ProcessesObserved, datetime]] = deque()
         self._streams: list[tuple[str, bool, datetime]] = []
         self._pictures: dict[str, Picture] = {}
         self._closed = False
@@ -48,13 +50,13 @@ class Inbox:
             self._evidence.add(host_uuid)
             self._condition.notify()
 
-    def observed(self, observation: Observation) -> None:
-        """A Status or Samples message was kept."""
+    def observed(self, observation: Observation, at: datetime) -> None:
+        """A Status or Samples message was kept, just now."""
         with self._condition:
             if isinstance(observation, StatusObserved):
-                self._statuses[observation.host_uuid] = observation
+                self._statuses[observation.host_uuid] = (observation, at)
             else:
-                self._samples.append(observation)
+                self._samples.append((observation, at))
                 if len(self._samples) > MAX_SAMPLES:
                     self._samples.popleft()
                     self.samples_dropped += 1

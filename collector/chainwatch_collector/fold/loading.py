@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
 
-from chainwatch_collector.chains.build import build_forest
 from chainwatch_collector.fold.answer_json import answer_from_json
 from chainwatch_collector.fold.fetch import file_ids
 from chainwatch_collector.fold.host_fold import HostFold
@@ -61,11 +60,11 @@ def load_pool(
     stored, versions, findings, registered = store.readers.call(lambda c: _stored(c, pool_uuid, version))
     refused = ""
     try:
-        tracker = PoolTracker.load(stored.state, build_forest) if stored.state else _new_tracker(pool_uuid)
+        tracker = PoolTracker.load(stored.state) if stored.state else PoolTracker(pool_uuid)
         loaded = _hosts(store, registered, stored, host_ids)
     except (StateRefusedError, TrackerRefusedError) as error:
         refused, stored = str(error), StoredFold({}, None, None, None)
-        tracker, loaded = _new_tracker(pool_uuid), _hosts(store, registered, stored, host_ids)
+        tracker, loaded = PoolTracker(pool_uuid), _hosts(store, registered, stored, host_ids)
     fold = PoolFold(pool_uuid, version, tracker, Judge(thresholds), restored_ledger(findings))
     building = stored.state is None or any(one != version for one in versions)
     return Loaded(fold, building, refused), loaded
@@ -86,10 +85,6 @@ def stored_answer(store: FoldStore, pool_uuid: str) -> Judged | None:
         return Judged(pool_uuid, found[1], answer_from_json(found[0]), None)
     except ValueError:
         return None
-
-
-def _new_tracker(pool_uuid: str) -> PoolTracker:
-    return PoolTracker(pool_uuid, build_forest)
 
 
 def _stored(

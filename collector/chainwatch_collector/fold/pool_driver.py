@@ -107,10 +107,10 @@ class PoolDriver:
         """This host has new lines or gaps."""
         self._waiting.dirty[host_id] = None
 
-    def observed(self, host_id: int, observation: Observation) -> None:
+    def observed(self, host_id: int, observation: Observation, received_at: datetime) -> None:
         """A host's Samples or Status; of no use before the fold is loaded, which reads the newest ones itself."""
         if self._fold is not None and host_id in self._fold.hosts:
-            self._fold.observe(host_id, observation, host_id not in self._waiting.dirty)
+            self._fold.observe(host_id, observation, received_at, caught_up=host_id not in self._waiting.dirty)
             self._waiting.changed = True
 
     def stream_changed(self, host_uuid: str, connected: bool, at: datetime) -> None:
@@ -210,7 +210,7 @@ class PoolDriver:
             if at is not None:
                 fold.stream_changed(host.row.uuid, host.row.stream_open, at)
             for observation in host.observations:
-                fold.observe(host.row.host_id, observation, caught_up=False)
+                fold.observe(host.row.host_id, observation, None, caught_up=False)
 
     def _read(self, fold: PoolFold) -> None:
         """New lines of each host that has some, one batch each, until the slice is over."""

@@ -106,10 +106,13 @@ class PoolFold:
             row = run_row(batch.host_id, run, self._names, met_at)
             pending.runs[row.host_id, row.ordinal, row.offset] = row
 
-    def observe(self, host_id: int, observation: Observation, caught_up: bool) -> None:
-        """A Status or Samples message of a host; a Status also says how far the log on disk is known."""
+    def observe(self, host_id: int, observation: Observation, received_at: datetime | None, *, caught_up: bool) -> None:
+        """A Status or Samples message of a host; a Status also says how far the log on disk is known.
+
+        `received_at` None: not heard by this process.
+        """
         host = self.hosts[host_id]
-        self._tracker.observe(observation)
+        self._tracker.observe(observation, received_at)
         if isinstance(observation, StatusObserved):
             host.coverage.status = observation
             covered = host.coverage.coverage(host.cursors, more=not caught_up)

@@ -99,9 +99,9 @@ class FoldThread:
         for uuid, connected, at in mail.streams:
             for _, driver in self._home_of(uuid):
                 driver.stream_changed(uuid, connected, at)
-        for observation in mail.observations:
+        for observation, at in mail.observations:
             for host_id, driver in self._home_of(observation.host_uuid):
-                driver.observed(host_id, observation)
+                driver.observed(host_id, observation, at)
         for uuid in mail.evidence:
             for host_id, driver in self._home_of(uuid):
                 driver.evidence(host_id)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from chainwatch_collector.inventory.picture import Picture
 from chainwatch_collector.judge.answer import Answer
 from chainwatch_collector.judge.catalogue import CATALOGUE
+from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.keep.folded import TransitionIn
 from chainwatch_collector.keep.people import MuteIn, add_audit, add_mute, audit_since, end_mute
 from chainwatch_collector.keep.projections import history_between, transitions_since
@@ -63,6 +64,7 @@ class LiveModel:
         clock: Callable[[], datetime],
         counters: Counters,
         readiness: Readiness,
+        thresholds: Thresholds,
     ) -> None:
         self._board = board
         self._readers = readers
@@ -70,6 +72,7 @@ class LiveModel:
         self._clock = clock
         self._counters = counters
         self._readiness = readiness
+        self._thresholds = thresholds
 
     def now(self) -> datetime:
         return self._clock()
@@ -106,7 +109,7 @@ class LiveModel:
 
     def why(self, subject: Subject) -> Why:
         board, pool = self._board, subject.pool_uuid or ""
-        return texts.why(subject, board.states.get(pool), board.answers.get(pool), board.judged_at.get(pool))
+        return texts.why(subject, board.states.get(pool), board.answers.get(pool), self.now(), self._thresholds)
 
     def forest(self, subject: Subject) -> Forest:
         picture, sr = self._sr_with(subject)
@@ -204,7 +207,7 @@ class LiveModel:
         await self.record_audit(AuditEntry(self.now(), by, what, subject, pool, "done", detail))
 
     def rescan_prechecks(self, sr: Subject) -> tuple[Check, ...]:
-        return rescan_checks.prechecks(self._board.states.get(sr.pool_uuid or ""), sr.uuid)
+        return rescan_checks.prechecks(self._board.states.get(sr.pool_uuid or ""), sr.uuid, self._thresholds)
 
     async def rescan(self, sr: Subject, by: str) -> Rescan:
         checks = self.rescan_prechecks(sr)

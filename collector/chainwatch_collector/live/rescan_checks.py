@@ -1,18 +1,20 @@
 """May this SR be scanned now? The five questions of interfaces.md section 5, asked of the state. Pure."""
 
 from chainwatch_collector.inventory.records import Pbd
+from chainwatch_collector.judge.known import covered, gc_host_state
+from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.show.views import Check
 from chainwatch_collector.track.state import PoolState, SrState
 
 NOT_A_MOUNTPOINT = "isn't a mountpoint"
 
 
-def prechecks(state: PoolState | None, sr_uuid: str) -> tuple[Check, ...]:
+def prechecks(state: PoolState | None, sr_uuid: str, limits: Thresholds) -> tuple[Check, ...]:
     """Five answers in the order of the questions; unknown is not ok."""
     sr = state.srs.get(sr_uuid) if state is not None else None
     if state is None or sr is None:
         return (Check("the SR is known", "unknown", "there is no state of this SR yet: its pool is being read"),)
-    return (_attached(state, sr), _no_run(state, sr), _no_merge(sr), _no_scan_failure(sr), _mounted(sr))
+    return (_attached(state, sr), _no_run(state, sr, limits), _no_merge(sr), _no_scan_failure(sr), _mounted(sr))
 
 
 def _attached(state: PoolState, sr: SrState) -> Check:
@@ -33,13 +35,12 @@ def _pbd(state: PoolState, sr: SrState, host_ref: str) -> Pbd | None:
     return next((pbd for pbd in pbds if pbd.sr_ref == sr.ref and pbd.host_ref == host_ref), None)
 
 
-def _no_run(state: PoolState, sr: SrState) -> Check:
+def _no_run(state: PoolState, sr: SrState, limits: Thresholds) -> Check:
     name = "no GC run is active"
-    host = state.hosts.get(sr.gc_host or "")
     if sr.open_run is not None:
         return Check(name, "error", f"a GC run of this SR is active (pid {sr.open_run.pid}): a start now would be lost")
-    if host is None or not host.connected:
-        return Check(name, "unknown", "no agent on the GC host reports: a run could be active unseen")
+    if not covered(gc_host_state(state, sr), state.now, limits):
+        return Check(name, "unknown", "the GC host's log is not known up to now: a run could be active unseen")
     return Check(name, "ok", "no run is active")
 
 

@@ -10,7 +10,6 @@ from chainwatch_collector.inventory.records import Sr, Task
 from chainwatch_collector.live.board import Board
 from chainwatch_collector.live.pools import pool_name
 from chainwatch_collector.show.views import AgentState, Attachment, MergeView, SrView, Subject, TaskView
-from chainwatch_collector.track.image_work import ImageProcess
 from chainwatch_collector.track.runs_seen import MergeSeen, RunSeen
 from chainwatch_collector.track.state import PoolState, SrState
 
@@ -117,15 +116,7 @@ def _with_progress(view: MergeView, sr: SrState) -> MergeView:
     copier = next((one for one in sr.processes if one.copies and one.process.vdi_uuid == view.child), None)
     if copier is None:
         return _replaced(view, None, total, None)
-    return _replaced(view, copier.process.write_bytes, total, _write_rate(copier))
-
-
-def _write_rate(copier: ImageProcess) -> float | None:
-    """The process reads what it writes: its rate counts both."""
-    done, written = copier.done_bytes, copier.process.write_bytes
-    if copier.rate_bytes_per_second is None or done <= 0:
-        return None
-    return copier.rate_bytes_per_second * written / done
+    return _replaced(view, copier.process.write_bytes, total, copier.rate_bytes_per_second)
 
 
 def _replaced(view: MergeView, done: int | None, total: int | None, rate: float | None) -> MergeView:

@@ -69,7 +69,7 @@ class FoldPart:
 
     def observed(self, observation: Observation) -> None:
         """A Status or Samples message was kept."""
-        self._inbox.observed(observation)
+        self._inbox.observed(observation, self._clock())
 
     def stream_changed(self, host_uuid: str, connected: bool) -> None:
         """A host's stream opened or ended."""

@@ -12,5 +12,6 @@ from chainwatch_collector.show.changes import ChangeHub
 def make_parts(settings: Settings) -> tuple[Part, ...]:
     """Inventory, fold, web."""
     board = Board(ChangeHub())
-    fold = FoldPart(board, parse(settings.thresholds))
-    return (fold, WebPart(board, fold.checks, fold.counters))
+    thresholds = parse(settings.thresholds)
+    fold = FoldPart(board, thresholds)
+    return (fold, WebPart(board, thresholds, fold.checks, fold.counters))

@@ -1,4 +1,4 @@
-"""Web, REST and metrics in the collector's own event loop, over the live read model."""
+"""Web, REST, metrics and QueryService in the collector's own event loop, over the live read model."""
 
 import asyncio
 import contextlib
@@ -12,11 +12,14 @@ from typing import Final
 import uvicorn
 from fastapi import FastAPI
 
+from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.live.board import Board
 from chainwatch_collector.live.model import LiveModel
 from chainwatch_collector.receive.shared import IngestListener
 from chainwatch_collector.serve.composition import Core, StartError
 from chainwatch_collector.serve.fold_part import utc_now
+from chainwatch_collector.serve.one_port import OnePort
+from chainwatch_collector.serve.query_server import QueryServer
 from chainwatch_collector.serve.token_file import token_file
 from chainwatch_collector.show.app import build_app
 from chainwatch_collector.show.settings import ShowSettings
@@ -29,6 +32,7 @@ REFRESH_SECONDS: Final = 2.0
 _GRACE_SECONDS: Final = 2
 _MOST_CONNECTIONS: Final = 2000
 _BACKLOG: Final = 256
+_START_SECONDS: Final = 0.01
 
 
 class WebPart:
@@ -37,15 +41,20 @@ class WebPart:
     def __init__(
         self,
         board: Board,
+        thresholds: Thresholds,
         checks: Callable[[], tuple[Check, ...]] = tuple,
         counters: Callable[[], Mapping[str, float]] = dict,
     ) -> None:
         self._board = board
+        self._thresholds = thresholds
         self._checks = checks
         self._counters = counters
         self._core: Core | None = None
         self._app: FastAPI | None = None
         self._server: _Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+        self._query: QueryServer | None = None
+        self._port: OnePort | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._problem = ""
         self._wake = asyncio.Event()
@@ -68,7 +77,9 @@ class WebPart:
     async def start(self, core: Core) -> None:
         """Listen. Raises `StartError`."""
         self._core = core
-        model = LiveModel(self._board, core.readers, core.writer, utc_now, self._all_counters, self._ready)
+        model = LiveModel(
+            self._board, core.readers, core.writer, utc_now, self._all_counters, self._ready, self._thresholds
+        )
         settings, web = core.settings, core.settings.web
         try:
             guard = token_file(settings.path(settings.state_dir), web.listen, web.tls, web.external_url)
@@ -79,10 +90,13 @@ class WebPart:
         self._server = _Server(self._config(core, self._app))
         listener = _listening(web.listen)
         await model.refresh()
-        self._tasks = [
-            asyncio.create_task(self._server.serve([listener])),
-            asyncio.create_task(self._refresh(model)),
-        ]
+        tls = (settings.path(web.certificate), settings.path(web.key)) if web.tls else None
+        self._query = QueryServer(model, guard, tls)
+        self._port = OnePort(listener, self._server, await self._query.start(), _MOST_CONNECTIONS)
+        self._serving = asyncio.create_task(self._server.serve([]))
+        while not self._server.started and not self._serving.done():
+            await asyncio.sleep(_START_SECONDS)
+        self._tasks = [asyncio.create_task(self._port.serve()), asyncio.create_task(self._refresh(model))]
         LOG.info("web listens on %s:%d", web.listen.rpartition(":")[0], listener.getsockname()[1])
 
     def _config(self, core: Core, app: FastAPI) -> uvicorn.Config:
@@ -93,7 +107,6 @@ class WebPart:
             access_log=False,
             lifespan="on",
             server_header=False,
-            backlog=_BACKLOG,
             limit_concurrency=_MOST_CONNECTIONS,
             timeout_graceful_shutdown=_GRACE_SECONDS,
             ssl_certfile=path(web.certificate) if web.tls else None,
@@ -112,14 +125,18 @@ class WebPart:
         if self._app is not None:
             self._app.state.streams.close()
         self._board.hub.close()
-        if self._server is not None:
-            self._server.should_exit = True
-        for task in self._tasks[1:]:
-            task.cancel()
         for task in self._tasks:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self._tasks.clear()
+        if self._query is not None:
+            await self._query.stop()
+        if self._port is not None:
+            await self._port.close()
+        if self._server is not None and self._serving is not None:
+            self._server.should_exit = True
+            await self._serving
 
     async def _refresh(self, model: LiveModel) -> None:
         while True:
@@ -168,6 +185,7 @@ def _listening(listen: str) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, int(port)))
+        listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
         raise StartError(f"web: {listen}: {error.strerror}: is a collector running, or set [web] listen") from None

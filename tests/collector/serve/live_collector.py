@@ -1,6 +1,8 @@
 """A collector process that is looked at over REST, and logs that reach it as an agent would send them."""
 
 import asyncio
+import contextlib
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -45,38 +47,46 @@ class Rest:
 
     collector: CollectorProcess
     client: httpx.Client = field(init=False)
+    opened: list[httpx.Client] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.client = self.new_client()
 
     def new_client(self, token: str | None = None) -> httpx.Client:
+        """One more; all are closed together."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        import ssl
-
         trust = ssl.create_default_context(cafile=str(self.collector.pki.ca))
         url = f"https://127.0.0.1:{self.collector.web_port}"
-        return httpx.Client(base_url=url, verify=trust, headers=headers, trust_env=False)
+        # No connection is kept: the collector is killed and started again under it.
+        none_kept = httpx.Limits(max_keepalive_connections=0)
+        self.opened.append(httpx.Client(base_url=url, verify=trust, headers=headers, trust_env=False, limits=none_kept))
+        return self.opened[-1]
 
     def get(self, path: str, **params: Any) -> Any:
         response = self.client.get("/api/v1" + path, params=params)
         response.raise_for_status()
         return response.json()
 
-    def findings(self) -> list[dict[str, Any]]:
-        return list(self.get("/findings")["items"])
+    def findings(self, sr: str | None = None) -> list[dict[str, Any]]:
+        """Those of one SR; empty while nobody knows the SR."""
+        response = self.client.get("/api/v1/findings", params={"sr": sr} if sr else {})
+        return list(response.json()["items"]) if response.status_code == 200 else []
 
-    def codes(self) -> set[str]:
-        return {finding["code"] for finding in self.findings()}
+    def codes(self, sr: str | None = None) -> set[str]:
+        return {finding["code"] for finding in self.findings(sr)}
 
     async def until(self, what: Callable[[], Any]) -> Any:
         """What it gives, as soon as that is something."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            found = what()
-            if found:
-                return found
+            with contextlib.suppress(httpx.HTTPStatusError):
+                # Not known yet.
+                found = what()
+                if found:
+                    return found
             assert time.monotonic() < deadline, f"it never came; findings: {self.findings()}"
             await asyncio.sleep(0.05)
 
     def close(self) -> None:
-        self.client.close()
+        for client in self.opened:
+            client.close()

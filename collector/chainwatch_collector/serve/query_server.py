@@ -1,0 +1,39 @@
+"""QueryService on a loopback port of its own, which `one_port` joins gRPC clients of the web port to."""
+
+from pathlib import Path
+
+import grpc
+from chainwatch.v1 import query_service_pb2_grpc
+
+from chainwatch_collector.show.guard import Guard
+from chainwatch_collector.show.model import ReadModel
+from chainwatch_collector.show.query_service import QueryServicer
+
+
+class QueryServer:
+    """`tls`: (certificate, key) as PEM files, None where the web port has none either."""
+
+    def __init__(self, model: ReadModel, guard: Guard, tls: tuple[Path, Path] | None) -> None:
+        self._servicer = QueryServicer(model, guard)
+        self._tls = tls
+        self._server: grpc.aio.Server | None = None
+
+    async def start(self) -> int:
+        """The port it listens on."""
+        server = self._server = grpc.aio.server()
+        query_service_pb2_grpc.add_QueryServiceServicer_to_server(self._servicer, server)
+        if self._tls is None:
+            port = server.add_insecure_port("127.0.0.1:0")
+        else:
+            certificate, key = self._tls
+            credentials = grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
+            port = server.add_secure_port("127.0.0.1:0", credentials)
+        await server.start()
+        return port
+
+    async def stop(self) -> None:
+        """End every watch and call."""
+        self._servicer.close()
+        if self._server is not None:
+            await self._server.stop(grace=1)
+            self._server = None
