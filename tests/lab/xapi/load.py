@@ -1,8 +1,10 @@
 """A pool at scale: tens of thousands of VDIs, bursts, and a steady stream of changes."""
 
 import asyncio
+import gc
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from lab.xapi import images, rpc_json, rpc_xml
@@ -24,25 +26,27 @@ async def fill(pool: XapiPool, vdis: int, srs: int = 10, seed: int = 1, with_blo
     shapes = [_shape(size * GIB, chance) for size in _SIZES_GIB for _ in range(_SHAPES_EACH)]
     refs = [pool.estate.add_sr("nfs", f"load-{number}", size_bytes=200_000 * GIB) for number in range(srs)]
     made = number = 0
-    while made < vdis:
-        depth = min(chance.choice(_DEPTHS), vdis - made)
-        leaf = _chain(pool, refs[number % srs], number, depth, chance.choice(shapes), with_blocks)
-        pool.estate.add_vm(f"load-vm-{number}", None, [pool.disks.ref(leaf)])
-        made += depth
-        number += 1
-        if number % _YIELD_EVERY == 0:
-            await asyncio.sleep(0)
+    with _without_garbage_collection():
+        while made < vdis:
+            depth = min(chance.choice(_DEPTHS), vdis - made)
+            leaf = _chain(pool, refs[number % srs], number, depth, chance.choice(shapes), with_blocks)
+            pool.estate.add_vm(f"load-vm-{number}", None, [pool.disks.ref(leaf)])
+            made += depth
+            number += 1
+            if number % _YIELD_EVERY == 0:
+                await asyncio.sleep(0)
     return made
 
 
 async def warm(pool: XapiPool, classes: Sequence[str] = ("VDI",)) -> None:
     """Encode the records of these classes now, so that what a client measures is its own work and the wire."""
-    for class_name in classes:
-        rows = list(pool.database.tables[class_name].rows.values())
-        for start in range(0, len(rows), _YIELD_EVERY):
-            rpc_json.success(_NO_REQUEST, rows[start : start + _YIELD_EVERY])
-            rpc_xml.success(rows[start : start + _YIELD_EVERY])
-            await asyncio.sleep(0)
+    with _without_garbage_collection():
+        for class_name in classes:
+            rows = list(pool.database.tables[class_name].rows.values())
+            for start in range(0, len(rows), _YIELD_EVERY):
+                rpc_json.success(_NO_REQUEST, rows[start : start + _YIELD_EVERY])
+                rpc_xml.success(rows[start : start + _YIELD_EVERY])
+                await asyncio.sleep(0)
 
 
 async def burst_add(pool: XapiPool, sr: str, count: int, prefix: str = "burst") -> list[str]:
@@ -96,6 +100,16 @@ def burst_messages(pool: XapiPool, count: int, uuid: str = "") -> None:
     """So many alarms of an object."""
     for number in range(count):
         pool.messages.create("ALARM", 5, "SR", uuid, f"value: {number}\nconfig:\n")
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Python's own: it would walk over ever more objects that all stay."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _shape(size: int, chance: random.Random) -> tuple[int, int]:

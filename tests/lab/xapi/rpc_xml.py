@@ -1,7 +1,8 @@
 """XML-RPC as xapi speaks it (ocaml-rpc's xmlrpc.ml): integers and strings are both untyped values."""
 
+import functools
+import re
 import xmlrpc.client
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 from xml.parsers.expat import ExpatError
@@ -14,6 +15,7 @@ from lab.xapi.values import Int32, RefSet, format_time
 CONTENT_TYPE = "text/xml"
 _HEAD = b'<?xml version="1.0"?><methodResponse><params><param>'
 _TAIL = b"</param></params></methodResponse>"
+_SPECIAL = re.compile("[&<>\"']")
 _QUOTES = {'"': "&quot;", "'": "&apos;"}
 
 
@@ -62,28 +64,43 @@ def _encode(value: Any, out: list[bytes]) -> None:
     """Pieces of XML; rows come from their cache."""
     if isinstance(value, Row):
         if value.xml is None:
-            pieces: list[bytes] = []
-            _encode(value.fields, pieces)
-            value.xml = b"".join(pieces)
+            value.xml = _text(value.fields).encode()
         out.append(value.xml)
-    elif isinstance(value, list | RefSet):
-        _array(value, out)
-    elif isinstance(value, dict):
+    elif isinstance(value, dict) and not isinstance(value, RefSet):
         out.append(b"<value><struct>")
         for key, item in value.items():
-            out.append(f"<member><name>{escape(key, _QUOTES)}</name>".encode())
+            out.append(_member(key).encode())
             _encode(item, out)
             out.append(b"</member>")
         out.append(b"</struct></value>")
+    elif isinstance(value, list):
+        out.append(b"<value><array><data>")
+        for item in value:
+            _encode(item, out)
+        out.append(b"</data></array></value>")
     else:
-        out.append(f"<value>{_scalar(value)}</value>".encode())
+        out.append(_text(value).encode())
 
 
-def _array(values: Iterable[Any], out: list[bytes]) -> None:
-    out.append(b"<value><array><data>")
-    for item in values:
-        _encode(item, out)
-    out.append(b"</data></array></value>")
+def _text(value: Any) -> str:
+    """XML of a value without rows in it."""
+    if isinstance(value, str):
+        return f"<value>{_escape(value)}</value>"
+    if isinstance(value, list | RefSet):
+        return f"<value><array><data>{''.join(map(_text, value))}</data></array></value>"
+    if isinstance(value, dict):
+        members = "".join(f"{_member(key)}{_text(item)}</member>" for key, item in value.items())
+        return f"<value><struct>{members}</struct></value>"
+    return f"<value>{_scalar(value)}</value>"
+
+
+@functools.lru_cache(maxsize=4096)
+def _member(name: str) -> str:
+    return f"<member><name>{_escape(name)}</name>"
+
+
+def _escape(text: str) -> str:
+    return escape(text, _QUOTES) if _SPECIAL.search(text) else text
 
 
 def _scalar(value: Any) -> str:
@@ -95,4 +112,4 @@ def _scalar(value: Any) -> str:
         return f"<double>{value:.16g}</double>"
     if isinstance(value, datetime):
         return f"<dateTime.iso8601>{format_time(value)}</dateTime.iso8601>"
-    return escape(str(value), _QUOTES)
+    return str(value)
