@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from chainwatch_collector.chains.forest import Forest, Node
+from chainwatch_collector.judge import keepers
 from chainwatch_collector.judge.condition import INVENTORY, Condition, of_sr, sr_words, vdi_words
 from chainwatch_collector.judge.registry import family
 from chainwatch_collector.judge.thresholds import Thresholds
@@ -102,6 +103,7 @@ def _condition(
         incidents=(incident,) if incident is not None else (),
         evidence=() if incident is not None else tuple(ref for ref in tree if ref is not None),
         variant=_remedy(made_of),
+        params={"snapshots": keepers.told(keepers.of_chain(sr.forest, vdi))} if sr.forest is not None else None,
         vdi=vdi,
         sources=frozenset((source,)) if source else None,
     )

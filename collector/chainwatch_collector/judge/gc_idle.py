@@ -44,7 +44,7 @@ def not_running(state: PoolState, now: datetime, limits: Thresholds) -> Iterator
             evidence=(proof,) if proof is not None else (),
             count=1,
             variant=variant,
-            params={"host": host.name},
+            params={"host": host.name, "host_uuid": host.key},
         )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from chainwatch_collector.chains.forest import MAX_DEPTH, Forest, Node
+from chainwatch_collector.judge import keepers
 from chainwatch_collector.judge.answer import Answer, Finding
 from chainwatch_collector.judge.checklist import Check, CheckStatus, Subject
 from chainwatch_collector.judge.why_asked import Asked, findings_of_sr, gc_host_of, sr_answer
@@ -48,17 +48,8 @@ def find(state: PoolState, uuid: str) -> Found | None:
     """The VDI by its uuid; None where no SR's inventory has it."""
     for sr in state.srs.values():
         if sr.forest is not None and uuid in sr.forest.nodes:
-            return Found(sr, sr.forest, sr.forest.nodes[uuid], tuple(_up(sr.forest, uuid)))
+            return Found(sr, sr.forest, sr.forest.nodes[uuid], tuple(keepers.up_from(sr.forest, uuid)))
     return None
-
-
-def _up(forest: Forest, uuid: str) -> Iterator[Node]:
-    seen: set[str] = set()
-    at: str | None = uuid
-    while at is not None and at not in seen and at in forest.nodes:
-        seen.add(at)
-        yield forest.nodes[at]
-        at = forest.nodes[at].parent
 
 
 def findings(answer: Answer, state: PoolState, found: Found) -> tuple[Finding, ...]:
@@ -153,20 +144,8 @@ def _path(found: Found) -> Check:
 
 def _keepers(found: Found) -> str:
     """Whose snapshots or clones keep the chain long."""
-    uuids = dict.fromkeys(uuid for node in found.path for uuid in node.kept_by if uuid != found.node.vdi.uuid)
-    names = [_name(found.forest, uuid) for uuid in uuids]
-    if not names:
-        return ""
-    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-    return f"; kept by {', '.join(names[:NAMES_SHOWN])}{more}"
-
-
-def _name(forest: Forest, uuid: str) -> str:
-    node = forest.nodes.get(uuid)
-    if node is None or not node.vdi.name:
-        return short(uuid)
-    kind = "snapshot" if node.vdi.is_a_snapshot else "disk"
-    return f"{kind} '{node.vdi.name}' ({short(uuid)})"
+    names = keepers.told(keepers.of_chain(found.forest, found.node.vdi.uuid), NAMES_SHOWN)
+    return f"; kept by {names}" if names else ""
 
 
 def _own(asked: Asked, found: Found) -> Check:

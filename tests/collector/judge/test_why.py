@@ -226,6 +226,11 @@ def test_a_long_chain_of_kept_snapshots_is_no_failure_of_coalesce() -> None:
     scene.log(scene.smlog().start(100).finish(100))
     page = asked(scene)
     assert line(page, "chain depth").status == "warning"
+    assert scene.last is not None
+    near = next(one for one in scene.last.answer.findings if one.code == "CHAIN_NEAR_LIMIT")
+    deleting = next(step for step in near.next if "snapshots that nobody needs" in step.text)
+    assert "snapshot 'nightly' (b0000001), " in deleting.text
+    assert "and 19 more" in deleting.text
     assert page.sentence.startswith("store is fine: nothing to merge, snapshots or clones keep what is there, but ")
     assert page.code == "CHAIN_NEAR_LIMIT"
 
