@@ -6,6 +6,7 @@ the first use; a fault in it raises `CatalogueError` that names the entry.
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -122,7 +123,9 @@ def _filled(step: Step, params: Mapping[str, str]) -> Step:
     known = {**GENERAL_WORDS, **given}
     command = step.command
     if command is not None:
-        command = command.format_map(given) if placeholders(command) <= given.keys() else None
+        # A host's name is free text, and the command is there to be pasted into a shell.
+        quoted = {name: shlex.quote(value) for name, value in given.items()}
+        command = command.format_map(quoted) if placeholders(command) <= given.keys() else None
     return Step(
         risk=step.risk,
         text=step.text.format_map(known),

@@ -21,6 +21,8 @@ from chainwatch_collector.judge.catalogue import (
     steps,
 )
 from chainwatch_collector.judge.thresholds import Thresholds
+from chainwatch_collector.read.words import Cause, CrashReason, Switch
+from chainwatch_collector.read.words import Step as GcStep
 
 CODES: Final = [
     "GC_NOT_RUNNING", "GC_STUCK", "GC_INEFFECTIVE", "GC_CRASHED", "GC_BLOCKED_BY_HOST", "GC_INTERRUPTED",
@@ -193,6 +195,11 @@ def test_steps_fill_in_what_the_finding_knows() -> None:
     assert wanted[0].precheck == "the maintenance of host-1 is really over"
 
 
+def test_a_name_cannot_break_out_of_a_command() -> None:
+    wanted = steps("HOST_UNASSIGNED", host="x; reboot")
+    assert [step.command for step in wanted] == ["chainwatch agent show 'x; reboot'"]
+
+
 def test_a_step_whose_parameter_is_missing_keeps_its_text() -> None:
     wanted = steps("GC_NOT_RUNNING", "host_disabled")
     assert wanted[0].command is None
@@ -230,6 +237,17 @@ def test_no_placeholder_is_left_over() -> None:
 def test_the_remedy_differs_by_variant(code: str, variants: set[str]) -> None:
     assert variants == set(CATALOGUE[code].variants)
     assert len({variant.steps for variant in CATALOGUE[code].variants.values()}) == len(variants)
+
+
+def test_what_the_judge_finds_out_has_a_remedy_of_its_own() -> None:
+    assert set(get_args(Cause)) - {"unknown"} <= set(CATALOGUE["COALESCE_FAILED"].variants)
+    assert set(get_args(CrashReason)) - {"unknown"} <= {*CATALOGUE["GC_CRASHED"].variants, "timed_out"}
+    waiting = {"waiting_for_xapi", "waiting_for_lock", "scanning", "deleting", "copying", "relinking", "pausing"}
+    assert waiting | {"updating"} <= set(CATALOGUE["GC_STUCK"].variants)
+    assert set(CATALOGUE["GC_STUCK"].variants) <= set(get_args(GcStep))
+    assert set(CATALOGUE["GC_DISABLED"].variants) == set(get_args(Switch))
+    flags = {"relinking", "activating", "paused", "host", "gc_running"}
+    assert flags == set(CATALOGUE["VDI_STALE_FLAG"].variants)
 
 
 def table(**changes: object) -> dict[str, Any]:
