@@ -28,6 +28,7 @@ from chainwatch_collector.inventory.session import PoolSession, Timeouts
 from chainwatch_collector.inventory.tls import Trust
 
 LOG: Final = logging.getLogger(__name__)
+NOT_ASKED: Final = "network: not asked yet since the collector started"
 EVENT_CLASSES: Final = tuple(name.lower() for name in CLASSES)
 
 
@@ -243,7 +244,7 @@ class PoolFollower:
 
 def _not_asked(before: Picture | None, now: datetime) -> Picture:
     known = before or Picture(pool=None, as_of=None)
-    return replace(known, problem="network: not asked yet since the collector started", problem_since=now)
+    return replace(known, problem=NOT_ASKED, problem_since=now)
 
 
 def _spread(seconds: float) -> float:
