@@ -116,6 +116,7 @@ def _feels(condition: Condition) -> list[str]:
     places = ["pool"]
     if condition.sr_uuid:
         places.append(f"sr:{condition.sr_uuid}")
+    places += [f"sr:{sr}" for sr in condition.srs]
     places += [f"host:{host}" for host in {condition.host, *condition.hosts} if host]
     if condition.subject.kind in ("host", "agent"):
         places.append(f"host:{condition.subject.uuid}")

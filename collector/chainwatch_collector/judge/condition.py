@@ -21,7 +21,7 @@ class Condition:
     """One code that holds for one subject. `key` tells several of one code on one subject apart.
 
     `sources`: what it was seen through (`host_source(key)`, INVENTORY); when one of them is lost the finding is stale.
-    `sr_uuid`, `host`, `hosts`, `vdis`: what it touches, for `because`. `variant`, `params`: for the steps.
+    `sr_uuid`, `srs`, `host`, `hosts`, `vdis`: what it touches, for `because`. `variant`, `params`: for the steps.
     `hold_seconds`: it must hold that long before it is told; `clear_seconds`: be absent that long before it clears.
     """
 
@@ -39,6 +39,7 @@ class Condition:
     host: str | None = None
     vdis: frozenset[str] = frozenset()
     hosts: frozenset[str] = frozenset()
+    srs: frozenset[str] = frozenset()
     sources: frozenset[str] = frozenset()
     hold_seconds: float = 0.0
     clear_seconds: float = 0.0

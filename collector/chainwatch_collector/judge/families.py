@@ -7,6 +7,7 @@ from datetime import datetime
 
 from chainwatch_collector.judge import (
     agents,
+    backups,
     chains,
     flags,
     gc,
@@ -26,6 +27,11 @@ from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.track.state import PoolState
 
 MODULES = (gc, gc_idle, gc_stuck, merges, images, scan, space, chains, flags, agents, hosts, pool, vms)
+
+
+def codes() -> frozenset[str]:
+    """Every code that a judge can raise."""
+    return registry.codes() | frozenset(backups.CODES)
 
 
 def conditions(state: PoolState, now: datetime, thresholds: Thresholds) -> Iterator[Condition]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from chainwatch_collector.judge import because, evidence, families, lost_sources, run_answers, sr_answers
+from chainwatch_collector.judge import backups, because, evidence, families, lost_sources, run_answers, sr_answers
 from chainwatch_collector.judge.answer import Answer, Finding, Step
 from chainwatch_collector.judge.catalogue import CATALOGUE, steps
 from chainwatch_collector.judge.condition import Condition
 from chainwatch_collector.judge.ledger import Entry, Ledger, Transition, from_stored, stored_body
+from chainwatch_collector.judge.outlook import Outlook
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.keep.folded import FindingIn, TransitionIn
 from chainwatch_collector.track.state import PoolState
@@ -36,15 +37,19 @@ class Judge:
     def __init__(self, thresholds: Thresholds | None = None) -> None:
         self.thresholds = thresholds or Thresholds()
         self._written: dict[str, tuple[datetime, object]] = {}
+        self._outlook = Outlook()
 
     def judge(self, state: PoolState, now: datetime, ledger: Ledger) -> Judgement:
         """Everything that holds now; `ledger` moves on with it."""
-        conditions = self._conditions(state, now)
         lost = lost_sources.of(state, now, self.thresholds)
-        entries, transitions = ledger.update(conditions, now, lost)
+        found = list(families.conditions(state, now, self.thresholds))
+        verdicts = self._outlook.of(state, found, lost, now, self.thresholds)
+        found.extend(backups.conditions(state, verdicts, now, self.thresholds))
+        entries, transitions = ledger.update(_by_id(state, found), now, lost)
         findings = _findings(entries, state)
         answer = Answer(
             findings=findings,
+            verdicts=verdicts,
             srs=tuple(sr_answers.of(state, findings, now, self.thresholds, lost)),
             runs=tuple(run_answers.of(state)),
         )
@@ -53,14 +58,6 @@ class Judge:
             transitions=tuple(_transition_row(one) for one in transitions),
             findings=tuple(self._rows(entries, findings, transitions, now)),
         )
-
-    def _conditions(self, state: PoolState, now: datetime) -> list[tuple[str, Condition]]:
-        found: dict[str, Condition] = {}
-        for condition in families.conditions(state, now, self.thresholds):
-            # A single look has no time to hold anything down.
-            held = replace(condition, hold_seconds=0.0) if state.offline else condition
-            found.setdefault(held.finding_id(state.pool_uuid), held)
-        return list(found.items())
 
     def _rows(
         self, entries: Sequence[Entry], findings: Sequence[Finding], transitions: Sequence[Transition], now: datetime
@@ -77,6 +74,15 @@ class Judge:
             if transition.change == "cleared":
                 self._written.pop(transition.finding_id, None)
                 yield _cleared_row(transition)
+
+
+def _by_id(state: PoolState, conditions: Iterable[Condition]) -> list[tuple[str, Condition]]:
+    """Each once by its id, the first wins. Offline a single look has no time to hold anything down."""
+    found: dict[str, Condition] = {}
+    for condition in conditions:
+        held = replace(condition, hold_seconds=0.0) if state.offline else condition
+        found.setdefault(held.finding_id(state.pool_uuid), held)
+    return list(found.items())
 
 
 def _row(entry: Entry, finding: Finding, cleared_at: datetime | None) -> FindingIn:

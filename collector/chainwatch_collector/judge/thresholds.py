@@ -75,6 +75,11 @@ class Thresholds:
     log_quiet_seconds: float = 900
     log_partition_free_ratio: float = 0.05
     clock_skew_seconds: float = 30
+    xo_max_uncoalesced_vdis: int = 1
+    backup_will_skip_seconds: float = 1800
+    snapshot_obstacle_seconds: float = 120
+    verdict_seconds: float = 5
+    verdict_refresh_seconds: float = 60
     # every finding
     clear_seconds: float = 0
     flapping_clear_seconds: float = 20
