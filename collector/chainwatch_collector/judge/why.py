@@ -7,6 +7,7 @@ finding is about is answered from the state. A line is ok, wrong (info, warning,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from chainwatch_collector.judge import why_host, why_pool, why_sr, why_vdi, why_vm
@@ -117,10 +118,11 @@ def _why(
 ) -> Why:
     return Why(
         subject=subject,
-        sentence=conclusion.sentence,
+        # A label may hold any character, a line break too; the sentence is one line on every surface.
+        sentence=" ".join(conclusion.sentence.split()),
         status=conclusion.status,
         code=root.code if root is not None and root.severity != "info" else None,
-        checks=checks,
+        checks=tuple(replace(check, detail=" ".join(check.detail.split())) for check in checks),
         findings=_order(findings, worst, root),
         evidence=_evidence(asked, worst, root) or shown(otherwise, asked.state),
         as_of=asked.now,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from chainwatch_collector.diagnose.answer import tracked
+from chainwatch_collector.diagnose.offline import Options, read_paths
+from chainwatch_collector.diagnose.sources import zone_named
 from chainwatch_collector.judge.answer import Answer, DiskVerdict, Evidence, Finding, FindingSubject, Step, Verdict
 from chainwatch_collector.judge.checklist import Check, Subject, Why
 from chainwatch_collector.judge.judge import Judge
@@ -31,6 +34,7 @@ from collector.judge.scene import (
     process,
     quiet_pool,
 )
+from corpora import CORPORA, NAMES, expected, needs_corpora
 from smlog import SR, A, B, C, Smlog
 from smlog import disk as printed
 
@@ -336,6 +340,23 @@ def test_a_merge_refused_for_space_in_a_log_alone() -> None:
     assert page.code == "COALESCE_NO_SPACE"
     assert "no room to merge" in page.sentence
     assert any(refused in one.text for one in page.evidence)
+
+
+@pytest.mark.corpora
+@needs_corpora
+@pytest.mark.parametrize("name", NAMES)
+def test_the_real_logs_are_explained_by_what_they_hold(name: str) -> None:
+    want = expected(name)
+    options = Options(now=datetime.fromisoformat(want["now"]), timezone=zone_named(want["timezone"]))
+    state = tracked(read_paths([str(CORPORA / name / file) for file in want["files"]], options), None)
+    answer = Judge().judge(state, state.now, Ledger()).answer
+    lawful = {None, *want["must_have_codes"], *want["may_have_codes"]}
+    for sr in state.srs.values():
+        page = why(state, answer, Subject("sr", sr.uuid, sr.name), state.now)
+        assert page.code in lawful
+        assert page.evidence
+        assert "\n" not in page.sentence
+        assert all(check.detail for check in page.checks)
 
 
 # --- VDI, VM, host, pool --------------------------------------------------------------------------------------
