@@ -5,10 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 import XenAPI
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lab.xapi import schema
 from lab.xapi.clients import json_rpc, login, tls_socket, xenapi
 from lab.xapi.handle import LabPool, lab_pool
+from lab.xapi.methods import SPECIAL, find
 from lab.xapi.pool import XapiPool
 
 
@@ -161,3 +164,27 @@ def test_only_tls_1_2_and_a_certificate_of_its_own_for_each_host(pool: LabPool) 
         pems = [call("host.get_server_certificate", session, host)["result"] for host in hosts]
         assert len(set(pems)) == 2
         assert all(pem in pool.ca_file.read_text() for pem in pems)
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+def test_no_parameter_breaks_a_connection() -> None:
+    """Whatever the types, every message answers with a result or a code."""
+    with lab_pool(build=two_srs) as pool, json_rpc(pool) as call:
+        session = login(call, pool)
+        unblocked = sorted(set(SPECIAL) - {"session.logout", "event.from"})
+
+        @settings(max_examples=150, deadline=None)
+        @given(st.sampled_from([*unblocked, "SR.get_record", "VM.set_tags", "VDI.add_to_sm_config"]), st.data())
+        def ask(method: str, data: st.DataObject) -> None:
+            count = find(method).count
+            params = data.draw(st.lists(JSON_VALUES, min_size=count, max_size=count))
+            reply = call(method, session, *params)
+            assert ("result" in reply) != ("error" in reply)
+
+        ask()

@@ -141,6 +141,16 @@ def test_no_space_is_a_message_that_sr_and_candidates_name(served: LabPool) -> N
     assert [v["uuid"] for v in inventory["VDI"].values() if v["sm_config"].get("gc_no_space") == ref] == [leaf]
 
 
+def test_room_again_takes_the_message_and_leaves_the_keys(served: LabPool) -> None:
+    ref = served.do("no_space", sr="vms")
+    assert served.do("no_space", sr="vms") == ref
+    served.do("space_again", sr="vms")
+    inventory = served.dump()
+    assert inventory["message"] == {}
+    assert [sr["sm_config"]["gc_no_space"] for sr in inventory["SR"].values()] == [ref]
+    assert served.do("no_space", sr="vms") != ref
+
+
 def test_a_disk_of_a_running_vm_names_its_host_until_it_stops(served: LabPool) -> None:
     def keys(lab: XapiPool) -> list[str]:
         config = lab.database.get("VDI", lab.estate.find("VDI", "disk of app"))["sm_config"]

@@ -64,6 +64,12 @@ def test_it_finds_the_coordinator_from_a_slave_and_survives_lost_sessions(pool: 
         assert seen(client.objects()) == truth(pool)
 
 
+def test_it_falls_back_to_xml_on_a_host_without_json_rpc(pool: LabPool) -> None:
+    pool.do("fault", json_rpc=False)
+    with xo_client(pool, "auto") as client:
+        assert seen(client.objects()) == truth(pool)
+
+
 def test_it_keeps_ghosts_after_a_burst_that_the_database_forgot(pool: LabPool) -> None:
     """What the deletion list's limit does to a client that does not compare counts."""
     pool.do("burst_add", sr="vms", count=1000)

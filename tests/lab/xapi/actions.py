@@ -119,6 +119,11 @@ def no_space(pool: XapiPool, sr: str, vdis: Sequence[str] = ()) -> str:
     return Collection(pool.storage, _sr(pool, sr)).no_space(list(vdis))
 
 
+def space_again(pool: XapiPool, sr: str) -> None:
+    """There is room again: the message goes, the keys stay."""
+    Collection(pool.storage, _sr(pool, sr)).space_again()
+
+
 def coalesce_error(pool: XapiPool, sr: str, name: str = "No space left on device") -> str:
     """A merge died of a disk error; the message's reference."""
     return Collection(pool.storage, _sr(pool, sr)).coalesce_error(name)
@@ -245,6 +250,7 @@ ALL: tuple[Callable[..., Any], ...] = (
     set_sm_config,
     set_unknown_field,
     snapshot_vm,
+    space_again,
     vm_migrate,
     vm_shutdown,
     vm_start,

@@ -57,7 +57,7 @@ class Collection:
         """A merge was refused for lack of space: message, SR and candidates marked; the message's reference."""
         record = self.database.get("SR", self.sr)
         old = record["sm_config"].get("gc_no_space")
-        if old:
+        if old in self.estate.messages.rows:
             return str(old)
         body = f"Unable to perform data coalesce due to a lack of space in SR {record['uuid']}"
         ref = self.estate.messages.create("SM_GC_NO_SPACE", 3, "SR", record["uuid"], body)
@@ -65,6 +65,12 @@ class Collection:
         for uuid in candidates:
             self.database.put("VDI", self.manager.disks.ref(uuid), "sm_config", {"gc_no_space": ref})
         return ref
+
+    def space_again(self) -> None:
+        """The next run had room: the message goes; the keys that name it stay, as SM leaves them."""
+        ref = self.database.get("SR", self.sr)["sm_config"].get("gc_no_space")
+        if ref in self.estate.messages.rows:
+            self.estate.messages.destroy(ref)
 
     def coalesce_error(self, name: str = "No space left on device") -> str:
         """A merge died of a disk error: the message is named by it, the SR has the time of it."""

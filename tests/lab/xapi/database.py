@@ -5,7 +5,6 @@ leaves no trace; Set(Ref) fields that mirror a reference are maintained and coun
 has them; a table remembers its deletions, cut to the newest 256 when they reach 512, and none after a restart.
 """
 
-import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -134,11 +133,8 @@ class Database:
             raise XapiError("MAP_DUPLICATE_KEY", class_name, name, ref, key)
         self.set(class_name, ref, **{name: {**current, key: value}})
 
-    def put_in(self, class_name: str, ref: str, name: str, **entries: str) -> None:
-        """Keys of a map, whether they exist or not."""
-        self.put(class_name, ref, name, entries)
-
     def put(self, class_name: str, ref: str, name: str, entries: dict[str, str]) -> None:
+        """Keys of a map, whether they exist or not."""
         self.set(class_name, ref, **{name: {**self.get(class_name, ref)[name], **entries}})
 
     def remove_from(self, class_name: str, ref: str, name: str, *keys: str) -> None:
@@ -173,13 +169,6 @@ class Database:
                 row.created = min(row.created, self.generation)
                 row.modified = min(row.modified, self.generation)
         self.on_change()
-
-    def dump(self) -> dict[str, dict[str, Record]]:
-        """Every record by class and reference, a copy."""
-        return {
-            name: {ref: copy.deepcopy(row.fields) for ref, row in table.rows.items()}
-            for name, table in self.tables.items()
-        }
 
     def _next(self) -> int:
         self.generation += 1

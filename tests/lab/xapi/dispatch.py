@@ -58,5 +58,8 @@ async def _run(pool: "XapiPool", host: HostServer, name: str, params: list[Any])
     session = pool.sessions.find(str(params[0]))
     if name in host.faults.denied or not roles.allows(session.user.role, name):
         raise permission_denied(name)
-    result = method.run(methods.Call(pool, host, session, params[1:]))
-    return await result if inspect.isawaitable(result) else result
+    try:
+        result = method.run(methods.Call(pool, host, session, params[1:]))
+        return await result if inspect.isawaitable(result) else result
+    except (TypeError, ValueError, AttributeError) as error:  # parameters of another type than the message wants
+        raise XapiError("INTERNAL_ERROR", f"{type(error).__name__}({error})") from None

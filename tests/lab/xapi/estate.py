@@ -73,6 +73,7 @@ class Estate:
         used_bytes: int = 0,
         sm_config: Mapping[str, str] | None = None,
         other_config: Mapping[str, str] | None = None,
+        **fields: Any,
     ) -> str:
         """An SR of SM type `kind`, plugged on `hosts` (all for a shared type, the first else); its reference."""
         shared = kind in estate_fields.SHARED_TYPES
@@ -88,6 +89,7 @@ class Estate:
             allowed_operations=["scan", "vdi_create", "vdi_snapshot", "unplug", "pbd_create", "update", "forget"],
             sm_config=dict(estate_fields.SR_SM_CONFIG.get(kind, {}) if sm_config is None else sm_config),
             other_config=dict({"auto-scan": "true"} if other_config is None else other_config),
+            **fields,
         )
         for host in hosts or (everybody if shared else everybody[:1]):
             self.database.create(

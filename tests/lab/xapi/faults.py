@@ -21,6 +21,8 @@ class Faults:
     """Method → how many of its next answers break off in the middle of the body."""
     http_status: dict[str, int] = field(default_factory=dict)
     """Method → an HTTP status instead of an answer."""
+    json_rpc: bool = True
+    """False: as before XenServer 7.3, /jsonrpc is nothing of its own and answers XML."""
     emergency: list[str] = field(default_factory=list)
     """Emergency mode: the failure of every call, such as HOST_STILL_BOOTING."""
 

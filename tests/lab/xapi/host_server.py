@@ -73,6 +73,8 @@ class HostServer:
             writer.transport.abort()
         finally:
             self._connections.discard(task)
+            if not writer.is_closing():
+                writer.transport.abort()
             with contextlib.suppress(ConnectionError, ssl.SSLError, TimeoutError):
                 await writer.wait_closed()
 
@@ -102,7 +104,12 @@ class HostServer:
         if request.method != "POST":
             return request.path, await self.get(self, request)
         try:
-            return await (self._json if request.path.startswith("/jsonrpc") else self._xml)(request.body)
+            if not request.path.startswith("/jsonrpc"):
+                return await self._xml(request.body)
+            if self.faults.json_rpc:
+                return await self._json(request.body)
+            pieces = rpc_xml.failure(XapiError("INTERNAL_ERROR", "Xml.Error"))
+            return request.path, self._reply(request.path, rpc_xml.CONTENT_TYPE, pieces)
         except ValueError:
             return request.path, http_wire.error_page(HTTPStatus.INTERNAL_SERVER_ERROR)
 

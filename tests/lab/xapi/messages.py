@@ -65,6 +65,12 @@ class Messages:
         """What `message.get_since` returns: those at or after `moment`."""
         return {ref: row for ref, row in self.rows.items() if row.fields["timestamp"] >= moment}
 
+    def restart(self) -> None:
+        """The files are read anew: deletions forgotten, no generation beyond the database's."""
+        self.deletions.clear()
+        for row in self.rows.values():
+            row.created = row.modified = min(row.created, self.database.generation)
+
     def _next(self) -> int:
         self.database.generation += 1
         return self.database.generation

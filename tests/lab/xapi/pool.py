@@ -23,6 +23,8 @@ from lab.xapi.sessions import Sessions, User
 from lab.xapi.storage_manager import StorageManager
 
 CALLS_KEPT = 10_000
+_PORT_TRIES = 5
+"""A port that one address has free may be taken on the next."""
 ROOT = User("root", "lab-root-password")
 MONITOR = User("monitor", "lab-monitor-password", "read-only")
 _POOL_NUMBERS = itertools.count(1)
@@ -107,11 +109,17 @@ class XapiPool:
         self.methods_called[call.method] += 1
 
     async def start(self) -> None:
-        """Every host listens. Raises `OSError`."""
-        for server in self.servers.values():
-            server.port = self.port
-            await server.start()
-            self.port = server.port
+        """Every host listens, on one port. Raises `OSError` when the port is given and taken, or none is to be had."""
+        chosen = self.port
+        for attempt in range(_PORT_TRIES):
+            try:
+                await self._listen()
+                break
+            except OSError:
+                await asyncio.gather(*(server.stop() for server in self.servers.values()))
+                self.port = chosen
+                if chosen or attempt == _PORT_TRIES - 1:
+                    raise
         self.ca_file.write_text("".join(server.certificate.pem for server in self.servers.values()))
 
     async def stop(self) -> None:
@@ -134,6 +142,12 @@ class XapiPool:
         self.disks.refresh_sr(sr_ref)
         self.database.remove_from("SR", sr_ref, "current_operations", task)
         self.estate.end_task(task)
+
+    async def _listen(self) -> None:
+        for server in self.servers.values():
+            server.port = self.port
+            await server.start()
+            self.port = server.port
 
     def _add_host(self, name: str) -> str:
         address = f"{self._network}.{len(self.servers) + 1}"

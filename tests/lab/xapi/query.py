@@ -65,7 +65,7 @@ class _Parser:
             return inner
         for word, value in (("true", True), ("false", False)):
             if self._accept(word):
-                return lambda _record, value=value: value  # type: ignore[misc]
+                return _constant(value)
         left = self._term()
         self._expect("=")
         right = self._term()
@@ -92,6 +92,10 @@ class _Parser:
     def _expect(self, word: str) -> None:
         if not self._accept(word):
             raise _error(f"{word} was expected")
+
+
+def _constant(value: bool) -> Predicate:
+    return lambda _record: value
 
 
 def _and(left: Predicate, right: Predicate) -> Predicate:

@@ -13,6 +13,7 @@ async def restart_xapi(pool: XapiPool, host: str = "") -> None:
     if server is pool.coordinator:
         pool.sessions.drop_all()
         pool.database.restart()
+        pool.messages.restart()
     await server.cut()
 
 
@@ -21,6 +22,7 @@ async def fail_over(pool: XapiPool, to: str, lost_generations: int = 0, old_goes
     old = pool.coordinator
     pool.sessions.drop_all()
     pool.database.restart(lost_generations)
+    pool.messages.restart()
     pool.database.set("pool", pool.estate.pool_ref, master=pool.host(to))
     await old.cut()
     await pool.coordinator.cut()
