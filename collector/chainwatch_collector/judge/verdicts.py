@@ -93,7 +93,7 @@ class _VmJudge:
         without_evidence: Mapping[str, str],
     ) -> None:
         self._index = PoolIndex(picture)
-        self._xo = XoChainProtection(picture, settings.max_uncoalesced_vdis)
+        self._xo = XoChainProtection(self._index, settings.max_uncoalesced_vdis)
         self._forests = forests
         self._findings = findings
         self._sizes = sizes
@@ -112,7 +112,7 @@ class _VmJudge:
         """By XenAPI's numbers first, then by what the logs and agents told."""
         disks = self._index.disks(vm)
         taken = [vdi for vdi in disks if not is_excluded(vdi)]
-        tally, skip = _Tally(), self._xo.would_skip(vm.ref)
+        tally, skip = _Tally(), self._xo.would_skip(vm)
         self._add_facts(tally, vm)
         for vdi in taken:
             self._add_refusal(tally, vdi)

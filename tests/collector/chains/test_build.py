@@ -149,6 +149,12 @@ def test_loops_and_self_parents_are_told_and_not_judged() -> None:
     assert built.nodes["y"].status == "leaf_pending"
 
 
+def test_a_visible_node_above_others_is_nothing_that_sm_merges() -> None:
+    built = build_forest(sr(), by_uuid(base("a"), vdi("odd", "a"), vdi("leaf", "odd"), base("b"), vdi("disk", "b")))
+    want = {"a": "base", "odd": "leaf", "leaf": "leaf_pending", "b": "base", "disk": "leaf_pending"}
+    assert statuses(built) == want
+
+
 def test_raw_and_service_vdis_are_no_backlog_and_no_garbage() -> None:
     built = build_forest(
         sr("lvm"),
