@@ -136,7 +136,7 @@ def copy_told(sr: SrState, found: ImageProcess) -> str:
     return f"{process.kind.replace('_', ' ')} of {what} (pid {process.pid}): {size(done)}{of}, {rate(speed)}{left}"
 
 
-def failed_merges(asked: Asked, sr: SrState) -> Check:
+def failed_merges(asked: Asked, sr: SrState, host: HostState | None) -> Check:
     """Pairs that failed and were not merged since, with the cause; else when the last merge was done."""
     judged = asked.judged(FAILED, "COALESCE_FAILED", "VDI_CORRUPT", "LEAF_COALESCE_GAVE_UP", "LEAF_COALESCE_BLOCKED")
     last = sr.last_merge.at if sr.last_merge is not None else None
@@ -147,6 +147,8 @@ def failed_merges(asked: Asked, sr: SrState) -> Check:
         return Check(FAILED, judged.status, f"{judged.detail} {told}")
     if not sr.runs and sr.last_merge is None:
         return Check(FAILED, "unknown", "no run stands in the logs read")
+    if not known_now(asked, host):
+        return Check(FAILED, "unknown", f"none was open when the log was last known. {told}")
     return Check(FAILED, "ok", f"None is open. {told}")
 
 

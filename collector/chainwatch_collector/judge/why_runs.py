@@ -55,6 +55,8 @@ def last_run(asked: Asked, sr: SrState, host: HostState | None) -> Check:
         sure = known_now(asked, host)
         kick = f"; asked for {asked.age(sr.kick.at)}" if sr.kick is not None else ""
         return Check(LAST, "info" if sure else "unknown", f"none stands in the logs read{kick}")
+    if not known_now(asked, host):
+        return Check(LAST, "unknown", f"{told} What came after is not known.")
     return Check(LAST, _STATUS.get(run.outcome, "ok"), told)
 
 

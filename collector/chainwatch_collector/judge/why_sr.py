@@ -50,7 +50,7 @@ def checks(asked: Asked, sr: SrState) -> tuple[Check, ...]:
     lines += [merges_to_do(asked, sr), space_for_merge(asked, sr)]
     lines += [
         merge_process(asked, sr, host, _blocked_by(asked, sr, lines)),
-        failed_merges(asked, sr),
+        failed_merges(asked, sr, host),
         chain_depth(asked, sr),
     ]
     return tuple(lines)

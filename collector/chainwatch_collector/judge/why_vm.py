@@ -11,7 +11,7 @@ from chainwatch_collector.judge.checklist import Check, CheckStatus
 from chainwatch_collector.judge.why_asked import Asked, gc_host_of, sr_answer, with_causes
 from chainwatch_collector.judge.why_sources import pool_reachable
 from chainwatch_collector.track.state import PoolState, SrState
-from chainwatch_collector.words import STATE_STATUS, plural, short
+from chainwatch_collector.words import STATE_STATUS, plural, short, size
 
 SUPPORTED: Final = "snapshot possible"
 SPACE: Final = "space for a snapshot"
@@ -95,7 +95,12 @@ def _space(asked: Asked, verdict: Verdict | None) -> Check:
     judged = asked.judged(SPACE, "SNAPSHOT_NO_SPACE", "ATTACH_NO_SPACE", "SR_FULL", "COALESCE_NO_SPACE")
     if judged is not None:
         return judged
-    return Check(SPACE, "unknown", "not judged yet") if verdict is None else Check(SPACE, "ok", "what it needs is free")
+    needs = [disk.snapshot_need_bytes for disk in verdict.disks] if verdict is not None else []
+    known = [need for need in needs if need is not None]
+    if not needs or len(known) < len(needs):
+        return Check(SPACE, "unknown", "how much a snapshot needs cannot be told")
+    low, high = sum(need[0] for need in known), sum(need[1] for need in known)
+    return Check(SPACE, "ok", f"{size(low)}{f' to {size(high)}' if high != low else ''}, and that is free")
 
 
 def _skip(asked: Asked, verdict: Verdict | None) -> Check:
@@ -110,7 +115,7 @@ def _skip(asked: Asked, verdict: Verdict | None) -> Check:
 
 def _base(asked: Asked) -> Check:
     judged = asked.judged(BASE, "BACKUP_BASE_MISSING", "CBT_BROKEN")
-    return judged or Check(BASE, "ok", "nothing says that the base is missing")
+    return judged or Check(BASE, "skipped", "no base of it is known to be missing")
 
 
 def _recent(asked: Asked) -> Check:

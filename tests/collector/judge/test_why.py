@@ -1,4 +1,4 @@
-"""`why` over scenes of a pool and over logs alone: the lines in their order, the conclusion, what proves it."""
+"""`why SR` over scenes of a pool and over logs alone: the lines in their order, the conclusion, what proves it."""
 
 from __future__ import annotations
 
@@ -9,25 +9,21 @@ import pytest
 from chainwatch_collector.diagnose.answer import tracked
 from chainwatch_collector.diagnose.offline import Options, read_paths
 from chainwatch_collector.diagnose.sources import zone_named
-from chainwatch_collector.judge.answer import Answer, DiskVerdict, Evidence, Finding, FindingSubject, Step, Verdict
+from chainwatch_collector.judge.answer import Answer
 from chainwatch_collector.judge.checklist import Check, Subject, Why
 from chainwatch_collector.judge.judge import Judge
 from chainwatch_collector.judge.ledger import Ledger
-from chainwatch_collector.judge.why import NoChecklistError, why
+from chainwatch_collector.judge.why import why
 from chainwatch_collector.read.reader import HostReader
 from chainwatch_collector.track.tracker import PoolTracker
+from collector.judge.pages import asked, finding, line, worked
 from collector.judge.scene import (
     GIB,
     MASTER,
     MEMBER,
-    POOL_UUID,
     SR_REF,
-    START,
-    Scene,
     a_host,
     a_pbd,
-    a_vbd,
-    a_vm,
     an_sr,
     disk,
     pending_chain,
@@ -55,20 +51,6 @@ SR_LINES = [
     "failed merges",
     "chain depth",
 ]
-
-
-def asked(scene: Scene, kind: str = "sr", uuid: str = SR, name: str = "store") -> Why:
-    scene.look()
-    assert scene.last is not None
-    return why(scene.tracker.state(scene.now), scene.last.answer, Subject(kind, uuid, name, POOL_UUID), scene.now)
-
-
-def line(page: Why, name: str) -> Check:
-    return next(check for check in page.checks if check.name == name)
-
-
-def worked(scene: Scene, pid: int = 100) -> Scene:
-    return scene.log(scene.smlog().start(pid).chain(pid).finish(pid))
 
 
 # --- SR -------------------------------------------------------------------------------------------------------
@@ -150,7 +132,8 @@ def test_a_silent_agent_makes_unknown_and_not_ok() -> None:
     page = asked(scene.wait(300))
     assert page.sentence == "Whether store coalesces is not known: an agent has stopped reporting (xcp1)."
     assert (page.status, page.code) == ("error", "AGENT_SILENT")
-    for name in ("log known", "storage answers", "what the run waits for", "merge running"):
+    rests_on_the_log = ("log known", "storage answers", "last GC run", "what the run waits for", "merge running")
+    for name in (*rests_on_the_log, "failed merges"):
         assert line(page, name).status == "unknown", name
     assert line(page, "SR attached on the GC host").status == "ok"
 
@@ -291,24 +274,6 @@ def test_a_stale_finding_is_unknown_and_says_so() -> None:
     assert "As last seen" in line(page, "scan works").detail
 
 
-def finding(key: str, code: str, severity: str, kind: str, uuid: str, name: str) -> Finding:
-    proof = Evidence("xcp1:/var/log/SMlog", hash(key) % 1000, START, f"proof of {key}")
-    return Finding(
-        id=key,
-        because=(),
-        code=code,
-        severity=severity,  # type: ignore[arg-type]
-        stale=False,
-        subject=FindingSubject(kind, uuid, name),
-        summary=f"{code} of {name}.",
-        since=START,
-        count=1,
-        evidence=(proof,),
-        next=(Step("safe", "Look."),),
-        sr_uuid=SR if kind == "sr" else None,
-    )
-
-
 # --- offline --------------------------------------------------------------------------------------------------
 
 
@@ -356,148 +321,3 @@ def test_the_real_logs_are_explained_by_what_they_hold(name: str) -> None:
         assert page.evidence
         assert "\n" not in page.sentence
         assert all(check.detail for check in page.checks)
-
-
-# --- VDI, VM, host, pool --------------------------------------------------------------------------------------
-
-
-def test_a_disk_tells_its_chain_and_what_keeps_it() -> None:
-    snapshot = disk("ddddddd4-0000-4000-8000-000000000004", A, is_a_snapshot=True, name="before update")
-    scene = worked(quiet_pool(disk(A, hidden=True), disk(C, A), snapshot))
-    page = asked(scene, "vdi", C, "disk c")
-    assert page.status == "ok"
-    assert page.sentence == "disk c is fine: nothing to merge in its chain, 2 of 30 deep, room for 28 more snapshots."
-    assert "1 kept" in line(page, "what its chain is made of").detail
-    assert "snapshot 'before update' (ddddddd4)" in line(page, "what its chain is made of").detail
-
-
-def test_a_disk_whose_merge_waits() -> None:
-    scene = worked(quiet_pool(*pending_chain()))
-    page = asked(scene, "vdi", B, "base copy")
-    assert "to be merged into its parent aaaaaaa1" in line(page, "its own merge").detail
-    assert "1 merge to do in its chain" in page.sentence
-
-
-def test_a_disk_whose_merge_is_blocked_by_a_setting() -> None:
-    scene = worked(quiet_pool(disk(A, hidden=True), disk(C, A, on_boot="reset")))
-    told = line(asked(scene, "vdi", C, "disk c"), "its own merge")
-    assert told.status == "info"
-    assert "on_boot=reset" in told.detail
-
-
-def test_a_disk_whose_parent_is_missing() -> None:
-    scene = worked(quiet_pool(disk(C, A)))
-    page = asked(scene, "vdi", C, "disk c")
-    assert line(page, "image readable").status in ("warning", "error")
-    assert page.status in ("warning", "error")
-
-
-def test_a_failed_merge_shows_on_the_disk_and_not_on_its_neighbour() -> None:
-    other = disk("eeeeeee5-0000-4000-8000-000000000005")
-    scene = quiet_pool(*pending_chain(), other)
-    log = scene.smlog().start(100).chain(100).inner_start(100).copy(101)
-    log.failed_command(101, 22, "error coalescing: -22").gc(101, "Child process failed with : (Invalid argument)")
-    log.sm(101, f"IPCFlag: set {SR}:failure").banner(100, "coalesce", f"VHD {printed(B)} corrupted")
-    scene.log(log.gc(100, "Coalesce failed, skipping").finish(100))
-    page = asked(scene, "vdi", B, "base copy")
-    assert page.code in ("COALESCE_FAILED", "VDI_CORRUPT")
-    assert line(page, "last merge of its chain").status == "info"
-    assert asked(scene, "vdi", other.uuid, "disk e").code is None
-
-
-def vm_scene() -> tuple[Scene, str]:
-    vm = a_vm("77777777-0000-4000-8000-000000000007", power_state="Running")
-    chain = pending_chain()
-    vbd = a_vbd(vm, chain[2], device="xvda")
-    scene = worked(quiet_pool(*chain, vms={vm.ref: vm}, vbds={vbd.ref: vbd}))
-    scene.look()
-    return scene, vm.uuid
-
-
-def verdict(vm: str, snapshot: str, **fields: object) -> Verdict:
-    disks = (DiskVerdict(C, 3, 27, 1, 1, 0, 0, None),)
-    given = {"reasons": (), "xo_would_skip": False, "backup": snapshot, **fields}
-    return Verdict(vm, "vm 7", START, snapshot, disks=disks, **given)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("ready", "status", "words"),
-    [
-        ("ok", "ok", "snapshot yes, backup yes"),
-        ("at_risk", "warning", "yes, at a risk"),
-        ("refused", "error", "snapshot no"),
-        ("unknown", "unknown", "cannot be told"),
-    ],
-)
-def test_a_vm_says_whether_it_may_be_snapshot(ready: str, status: str, words: str) -> None:
-    scene, uuid = vm_scene()
-    assert scene.last is not None
-    answer = replace(scene.last.answer, verdicts=(verdict(uuid, ready),))
-    page = why(scene.tracker.state(scene.now), answer, Subject("vm", uuid, "vm 7"), scene.now)
-    assert line(page, "disk xvda ccccccc3").detail.startswith("'disk c': chain 3 of 30; SR store is ")
-    assert line(page, "may be snapshot now").status == status
-    assert words in line(page, "may be snapshot now").detail
-    assert page.status == status
-
-
-def test_a_vm_that_xen_orchestra_would_skip() -> None:
-    scene, uuid = vm_scene()
-    assert scene.last is not None
-    skip = finding("f-skip", "BACKUP_WILL_SKIP", "warning", "vm", uuid, "vm 7")
-    answer = replace(scene.last.answer, verdicts=(verdict(uuid, "ok"),), findings=(skip,))
-    page = why(scene.tracker.state(scene.now), answer, Subject("vm", uuid, "vm 7"), scene.now)
-    assert line(page, "Xen Orchestra would take it").status == "warning"
-    assert page.sentence == "vm 7: Xen Orchestra would skip this VM now."
-
-
-def test_a_vm_without_a_verdict_is_unknown() -> None:
-    scene, uuid = vm_scene()
-    assert scene.last is not None
-    answer = replace(scene.last.answer, verdicts=())
-    page = why(scene.tracker.state(scene.now), answer, Subject("vm", uuid, "vm 7"), scene.now)
-    assert page.status == "unknown"
-
-
-def test_a_host_tells_its_duties_and_what_a_reboot_would_cut_off() -> None:
-    scene = quiet_pool(*pending_chain())
-    scene.log(scene.smlog().start(100).chain(100).inner_start(100).copy(101))
-    scene.processes = {MASTER: (process(written=GIB),)}
-    page = asked(scene, "host", MASTER, "xcp1")
-    assert page.status == "ok"
-    assert line(page, "GC of its SRs").detail == "1 SR, all well"
-    assert line(page, "merges running on it").status == "info"
-    assert "a reboot now would cut that off" in line(page, "merges running on it").detail
-    member = asked(scene, "host", MEMBER, "xcp2")
-    assert line(member, "GC of its SRs").status == "skipped"
-    assert line(member, "merges running on it").status == "ok"
-
-
-def test_a_host_that_is_down() -> None:
-    hosts = (a_host(MASTER), a_host(MEMBER, live=False))
-    scene = worked(quiet_pool(hosts={host.ref: host for host in hosts}))
-    scene.look()
-    page = asked(scene.wait(120), "host", MEMBER, "xcp2")
-    assert line(page, "up and enabled").status in ("warning", "error")
-    assert page.status in ("warning", "error")
-
-
-def test_a_pool_counts_what_is_not_well() -> None:
-    scene = quiet_pool(*pending_chain())
-    scene.look()
-    page = asked(scene.wait(1801), "pool", POOL_UUID, "prod")
-    assert line(page, "SRs coalesce").detail == "1 of 1 not well: store starved"
-    assert line(page, "agents reporting").detail == "2 of 2"
-    assert page.status == "error"
-    assert page.sentence == "prod: merges are pending and no GC run starts (store)."
-
-
-@pytest.mark.parametrize("kind", ["sr", "vdi", "vm", "host"])
-def test_a_subject_that_nobody_knows_is_unknown(kind: str) -> None:
-    page = asked(quiet_pool(), kind, "no-such-uuid", "ghost")
-    assert (page.status, page.checks) == ("unknown", ())
-    assert page.sentence.startswith(f"Nothing is known of {kind} ghost")
-
-
-def test_a_kind_without_a_checklist_is_refused_by_name() -> None:
-    with pytest.raises(NoChecklistError, match="give an SR, a VDI, a VM, a host or a pool"):
-        asked(quiet_pool(), "job", "j", "nightly")
