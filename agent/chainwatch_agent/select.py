@@ -1,7 +1,8 @@
 """Bytes of a log in, the selected lines out: the agent's one hot loop. Pure but for what a selector remembers.
 
-The technique (measured on Python 3.6): one C-speed `find` pass per literal over a block that stays in the cache, a
-line's ends looked up only where one hit; never a regex over everything, never a loop over lines.
+The technique (measured on Python 3.6): a block stays in the cache; an ident and each literal cost one `find` pass at C
+speed; literals that begin with `] ` (where an SM message begins, once a line) share one pass of an expression whose
+literal prefix the engine looks for. A line's ends are looked up only where something hit; no loop over lines.
 
 Messages that SM splits over several lines (a failed command's output, a traceback) hold the literal in their first
 line only. Such a line begins a *watch*: the lines after it of the same ident and pid are selected until the message
@@ -9,7 +10,8 @@ ends. What a selector remembers between blocks are these watches; reading that b
 bytes before (`WARM_UP_BYTES`), so that what is selected depends on the file alone.
 """
 
-from typing import Dict, List, Optional, Sequence, Tuple
+import re
+from typing import Dict, List, Optional, Pattern, Sequence, Tuple
 
 from chainwatch_agent.policy import LogPolicy
 
@@ -19,8 +21,11 @@ WARM_UP_BYTES = 64 * 1024
 _WATCH_LINES = 60
 _WATCH_BYTES = 4 * 1024 * 1024
 _MAX_WATCHES = 64
+_HEAD = b"] "
+_HEADS_WORTH_A_REGEX = 3
 
 Slice = Tuple[int, bytes]
+_Run = Tuple[int, int]
 
 
 class _Watch:
@@ -40,12 +45,15 @@ class Selector:
 
     def __init__(self, *parts: LogPolicy) -> None:
         self._idents = [
-            (needle, part.noise)
+            (needle, _any_of(part.noise))
             for part in parts
             for ident in part.idents
             for needle in (b" " + ident + b": ", b" " + ident + b"[")
         ]
-        self._literals = tuple(sorted({literal for part in parts for literal in part.literals}))
+        literals = sorted({literal for part in parts for literal in part.literals})
+        heads = [literal for literal in literals if literal.startswith(_HEAD) and len(literal) > len(_HEAD)]
+        self._heads = _any_of(heads) if len(heads) >= _HEADS_WORTH_A_REGEX else None
+        self._literals = [literal for literal in literals if self._heads is None or literal not in heads]
         self._watches: Dict[bytes, _Watch] = {}
 
     def __call__(self, block: bytes, base_offset: int) -> List[Slice]:
@@ -54,29 +62,20 @@ class Selector:
 
     def select(self, block: bytes, base_offset: int) -> List[Slice]:
         """The selected runs of whole lines in `block`, which itself is whole lines, with their offsets in the file."""
-        lines: Dict[int, int] = {}
-        for needle, noise in self._idents:
-            self._by_ident(block, needle, noise, lines)
         hits: Dict[int, int] = {}
+        if self._heads is not None:
+            _by_pattern(block, self._heads, hits)
         for literal in self._literals:
             _by_literal(block, literal, hits)
-        lines.update(hits)
         if self._watches or hits:
+            lines = dict(hits)
             self._follow(block, hits, lines)
-        return _runs(block, base_offset, lines)
-
-    @staticmethod
-    def _by_ident(block: bytes, needle: bytes, noise: Sequence[bytes], lines: "Dict[int, int]") -> None:
-        find, rfind = block.find, block.rfind
-        behind, at = 0, find(needle)
-        while at >= 0:
-            start = rfind(b"\n", behind, at) + 1 or behind
-            end = find(b"\n", at) + 1 or len(block)
-            # The first ": " of a line ends its ident: one further on is somebody quoting.
-            if find(b": ", start, at) < 0 and not any(find(word, at, end) >= 0 for word in noise):
-                lines[start] = end
-            behind = end
-            at = find(needle, end)
+            hits = lines
+        runs = sorted(hits.items())
+        for needle, noise in self._idents:
+            by_ident = _by_ident(block, needle, noise)
+            runs = sorted(runs + by_ident) if runs and by_ident else runs or by_ident
+        return _slices(block, base_offset, runs)
 
     def _follow(self, block: bytes, hits: "Dict[int, int]", lines: "Dict[int, int]") -> None:
         for key in list(self._watches):
@@ -116,7 +115,36 @@ class Selector:
             del self._watches[key]
 
 
-def _by_literal(block: bytes, literal: bytes, hits: "Dict[int, int]") -> None:
+def _by_ident(block: bytes, needle: bytes, noise: "Optional[Pattern[bytes]]") -> List[_Run]:
+    """Runs of lines whose ident this is and that hold no noise."""
+    find, rfind, length = block.find, block.rfind, len(block)
+    runs: List[_Run] = []
+    begin = run_end = head = -1
+    behind, at = 0, find(needle)
+    while at >= 0:
+        if at - behind == head:
+            start = behind
+        else:
+            start = rfind(b"\n", behind, at) + 1 or behind
+        end = find(b"\n", at) + 1 or length
+        # The first ": " of a line ends its ident: one further on is somebody quoting. Where the line before had its
+        # ident at the same place, so has this one.
+        if at - start == head or find(b": ", start, at) < 0:
+            head = at - start
+            if noise is None or noise.search(block, at, end) is None:
+                if start != run_end:
+                    if begin >= 0:
+                        runs.append((begin, run_end))
+                    begin = start
+                run_end = end
+        behind = end
+        at = find(needle, end)
+    if begin >= 0:
+        runs.append((begin, run_end))
+    return runs
+
+
+def _by_literal(block: bytes, literal: bytes, hits: Dict[int, int]) -> None:
     find = block.find
     behind, at = 0, find(literal)
     while at >= 0:
@@ -127,18 +155,46 @@ def _by_literal(block: bytes, literal: bytes, hits: "Dict[int, int]") -> None:
         at = find(literal, end)
 
 
-def _runs(block: bytes, base_offset: int, lines: "Dict[int, int]") -> List[Slice]:
+def _by_pattern(block: bytes, pattern: "Pattern[bytes]", hits: Dict[int, int]) -> None:
+    behind = 0
+    for found in pattern.finditer(block):
+        at = found.start()
+        if at >= behind:
+            start = block.rfind(b"\n", behind, at) + 1 or behind
+            behind = block.find(b"\n", at) + 1 or len(block)
+            hits[start] = behind
+
+
+def _slices(block: bytes, base_offset: int, runs: Sequence[_Run]) -> List[Slice]:
+    """Sorted runs, which may overlap, as slices that do not."""
     out: List[Slice] = []
-    begin = end = -1
-    for start in sorted(lines):
-        if start != end:
+    begin = end = 0
+    for start, stop in runs:
+        if start > end:
             if end > begin:
                 out.append((base_offset + begin, block[begin:end]))
             begin = start
-        end = lines[start]
+        end = max(end, stop)
     if end > begin:
         out.append((base_offset + begin, block[begin:end]))
     return out
+
+
+def _any_of(literals: Sequence[bytes]) -> "Optional[Pattern[bytes]]":
+    """One expression for literals that all begin with `] `: the prefix that the engine looks for, then one look at the
+    next byte, then the alternatives by their first byte. None where there is nothing that it would serve.
+    """
+    if not literals:
+        return None
+    if not all(literal.startswith(_HEAD) and len(literal) > len(_HEAD) for literal in literals):
+        return re.compile(b"|".join(re.escape(literal) for literal in literals))
+    by_first: Dict[bytes, List[bytes]] = {}
+    for literal in literals:
+        rest = literal[len(_HEAD) :]
+        by_first.setdefault(rest[:1], []).append(re.escape(rest[1:]))
+    firsts = b"".join(re.escape(first) for first in sorted(by_first))
+    groups = [re.escape(first) + b"(?:" + b"|".join(rests) + b")" for first, rests in sorted(by_first.items())]
+    return re.compile(re.escape(_HEAD) + b"(?=[" + firsts + b"])(?:" + b"|".join(groups) + b")")
 
 
 def _kind(line: bytes) -> Optional[str]:
