@@ -1,4 +1,4 @@
-"""A backup window: all its VMs' snapshots held together on each SR, and the leaf merges after it. Pure."""
+"""What several disks need of an SR together: a backup window's snapshots and leaf merges, a VM's start. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from chainwatch_collector.chains import refusal
 from chainwatch_collector.chains.pool_index import PoolIndex
 from chainwatch_collector.chains.refusal import Refusal
-from chainwatch_collector.chains.space import Sizes, WindowNeed, window_need
+from chainwatch_collector.chains.space import Range, Sizes, WindowNeed, attach_need, window_need
 from chainwatch_collector.chains.vm_facts import snapshot_disks
 from chainwatch_collector.inventory.records import Ref, Sr, Vdi, Vm
 
@@ -46,3 +46,23 @@ def _window(sr: Sr, disks: int, need: WindowNeed) -> SrWindow:
     snapshots = refusal.of_space(sr, need.snapshots, refusal.snapshot_error(sr))
     merges = refusal.of_space(sr, need.total, 44) if snapshots is None else None
     return SrWindow(sr, disks, need, snapshots, merges)
+
+
+def start_refusals(index: PoolIndex, vm: Vm) -> Mapping[Ref, Refusal]:
+    """SR ref → why starting this VM would be refused, 180: its thick LVM disks there cannot all be inflated.
+
+    Empty where the VM is on a host already, or everything fits.
+    """
+    found: dict[Ref, Refusal] = {}
+    if vm.resident_on_ref is not None:
+        return found
+    needs: dict[Ref, int] = {}
+    for vdi in index.disks(vm):
+        sr = index.picture.srs.get(vdi.sr_ref)
+        if sr is not None:
+            needs[sr.ref] = needs.get(sr.ref, 0) + attach_need(sr, vdi)
+    for ref, need in needs.items():
+        refused = refusal.of_space(index.picture.srs[ref], Range(need, need), 180) if need else None
+        if refused is not None:
+            found[ref] = refused
+    return found

@@ -3,7 +3,7 @@ from __future__ import annotations
 from chainwatch_collector.chains.overhead import lvm_volume_bytes
 from chainwatch_collector.chains.pool_index import PoolIndex
 from chainwatch_collector.chains.space import LeafSize
-from chainwatch_collector.chains.window import windows
+from chainwatch_collector.chains.window import start_refusals, windows
 from chainwatch_collector.inventory.picture import Picture
 from chainwatch_collector.inventory.records import Vdi
 from collector.chains.estate import NOW, pool, vbd, vm
@@ -58,3 +58,20 @@ def test_without_sizes_a_window_is_a_range() -> None:
 def test_where_nothing_is_known_nothing_is_foretold() -> None:
     picture = estate(0, "linstor")
     assert windows(PoolIndex(picture), picture.vms.values(), {}) == {}
+
+
+def test_a_start_inflates_all_disks_of_the_vm() -> None:
+    halted = vm("halted", resident_on_ref=None, power_state="Halted")
+    disks = [vdi(f"d{n}", virtual_size_bytes=100 * GIB, physical_utilisation_bytes=8 << 20) for n in range(2)]
+    vbds = [vbd(halted, disk, currently_attached=False) for disk in disks]
+
+    def starting(free: int, kind: str = "lvm") -> list[tuple[int, bool]]:
+        store = sr(kind, physical_size_bytes=TIB, physical_utilisation_bytes=TIB - free)
+        found = start_refusals(PoolIndex(pool(disks, [halted], vbds, store=store)), halted)
+        return [(one.error, one.certain) for one in found.values()]
+
+    assert starting(150 * GIB) == [(180, True)], "one fits, both do not"
+    assert starting(201 * GIB) == []
+    assert starting(0, "nfs") == []
+    running = vm("halted")
+    assert start_refusals(PoolIndex(pool(disks, [running], vbds, store=sr("lvm"))), running) == {}
