@@ -15,7 +15,7 @@ RANKS: Final[tuple[tuple[str, ...], ...]] = (
     ("POOL_UNREACHABLE", "AGENT_SILENT", "AGENT_MISSING", "AGENT_BEHIND", "HOST_UNASSIGNED"),
     ("LOG_OFF", "LOG_PARTITION_FULL", "EVIDENCE_GAP", "CLOCK_SKEW", "CERTIFICATE_EXPIRING"),
     ("HOST_DOWN", "HOST_TOO_OLD"),
-    ("SR_PATHS_DEGRADED", "SR_IO_ERRORS", "LINSTOR_DEGRADED"),
+    ("SR_PATHS_DEGRADED", "SR_IO_ERRORS", "LINSTOR_DEGRADED", "SR_SLOW"),
     ("SR_DETACHED",),
     ("VDI_LOST", "VDI_PARENT_MISSING", "VDI_CORRUPT", "SR_SCAN_FAILED"),
     ("SR_FULL", "COALESCE_NO_SPACE", "ATTACH_NO_SPACE"),
@@ -23,13 +23,13 @@ RANKS: Final[tuple[tuple[str, ...], ...]] = (
     ("GC_BLOCKED_BY_HOST", "CHAIN_MULTI_HOST"),
     ("GC_CRASHED", "GC_STUCK", "GC_NOT_RUNNING", "GC_INEFFECTIVE", "GC_INTERRUPTED"),
     ("COALESCE_FAILED", "LEAF_COALESCE_GAVE_UP", "LEAF_COALESCE_BLOCKED", "DISK_FROZEN", "VDI_STALE_FLAG"),
-    ("COALESCE_BEHIND", "COALESCE_SLOW", "SR_SLOW", "VDI_GARBAGE", "SR_SPACE_LOW", "SR_FULL_SOON"),
+    ("COALESCE_BEHIND", "COALESCE_SLOW", "VDI_GARBAGE", "SR_SPACE_LOW", "SR_FULL_SOON"),
     ("CHAIN_AT_LIMIT", "CHAIN_NEAR_LIMIT"),
     ("SNAPSHOT_NO_SPACE", "BACKUP_WILL_SKIP", "SNAPSHOT_NOT_SUPPORTED"),
 )
 """Strongest first. Codes in no rank stand alone: nothing causes them, they cause nothing here."""
 _IMAGES: Final = frozenset(RANKS[5])
-_STORAGE: Final = frozenset((*RANKS[3], "SR_DETACHED"))
+_STORAGE: Final = frozenset((*RANKS[3], "SR_DETACHED")) - {"SR_SLOW"}
 _SPACE: Final = frozenset(RANKS[6])
 RANK_OF: Final[Mapping[str, int]] = {
     code: 10 * rank + (codes.index(code) if rank == 5 else 0) for rank, codes in enumerate(RANKS) for code in codes
@@ -77,7 +77,6 @@ _EFFECTS: Final[Mapping[str, frozenset[str]]] = {
     "SR_FULL_SOON": _SPACE,
     "SNAPSHOT_NO_SPACE": _SPACE | {"SR_SPACE_LOW"},
     "SNAPSHOT_NOT_SUPPORTED": frozenset(("SR_DETACHED",)),
-    "SR_SLOW": _STORAGE,
     "GC_BLOCKED_BY_HOST": frozenset(("HOST_DOWN",)),
     "SR_IO_ERRORS": frozenset(),
     "LINSTOR_DEGRADED": frozenset(("HOST_DOWN",)),

@@ -21,9 +21,12 @@ _BY_INVENTORY = frozenset((INVENTORY,))
 @family("VDI_STALE_FLAG")
 def stale_flags(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condition]:
     """By the inventory, each flag after its own time; gc_running_* by the log, as only SM sees those files."""
+    attached: frozenset[str] | None = None
     for sr in state.srs.values():
         if sr.flags_since and not sr.no_gc:
-            yield from _flagged(state, sr, now, limits)
+            if attached is None:
+                attached = _attached_refs(state)
+            yield from _flagged(state, sr, attached, now, limits)
         for incident in sr.open_incidents("stale_flag"):
             if incident.cause == "gc_running":
                 yield of_sr(
@@ -40,7 +43,15 @@ def stale_flags(state: PoolState, now: datetime, limits: Thresholds) -> Iterator
                 )
 
 
-def _flagged(state: PoolState, sr: SrState, now: datetime, limits: Thresholds) -> Iterator[Condition]:
+def _attached_refs(state: PoolState) -> frozenset[str]:
+    """References of the VDIs that some VM has attached."""
+    vbds = state.picture.vbds.values() if state.picture is not None else ()
+    return frozenset(vbd.vdi_ref for vbd in vbds if vbd.currently_attached and vbd.vdi_ref is not None)
+
+
+def _flagged(
+    state: PoolState, sr: SrState, attached: frozenset[str], now: datetime, limits: Thresholds
+) -> Iterator[Condition]:
     allowed = {
         "relinking": limits.flag_relinking_seconds,
         "activating": limits.flag_activating_seconds,
@@ -53,7 +64,7 @@ def _flagged(state: PoolState, sr: SrState, now: datetime, limits: Thresholds) -
         vdi = sr.forest.nodes[uuid].vdi if sr.forest is not None and uuid in sr.forest.nodes else None
         if vdi is None or lasted < allowed[name]:
             continue
-        if name == "host" and not _host_key_is_stale(state, vdi, host_ref):
+        if name == "host" and not _host_key_is_stale(state, vdi, host_ref, attached):
             continue
         if name in ("paused", "relinking") and sr.open_run is not None:
             continue
@@ -74,14 +85,9 @@ def _flagged(state: PoolState, sr: SrState, now: datetime, limits: Thresholds) -
         )
 
 
-def _host_key_is_stale(state: PoolState, vdi: Vdi, host_ref: str) -> bool:
+def _host_key_is_stale(state: PoolState, vdi: Vdi, host_ref: str, attached: frozenset[str]) -> bool:
     """The host is gone from the pool, or no VBD has the disk attached."""
-    picture = state.picture
-    if picture is None:
-        return False
-    if host_ref not in picture.hosts:
-        return True
-    return not any(vbd.vdi_ref == vdi.ref and vbd.currently_attached for vbd in picture.vbds.values())
+    return state.picture is not None and (host_ref not in state.picture.hosts or vdi.ref not in attached)
 
 
 def _host_name(state: PoolState, host_ref: str) -> str:

@@ -55,7 +55,9 @@ class Outlook:
             return True
         age = (now - self.made_at).total_seconds()
         changed = picture is not self.picture or told != self.told or unknown != self.unknown_srs
-        return age >= limits.verdict_seconds if changed else age >= limits.verdict_refresh_seconds
+        # Every thousand VMs take their time: large pools get their verdicts less often, not their findings.
+        pause = limits.verdict_seconds * max(1.0, len(picture.vms) / 1000)
+        return age >= min(pause if changed else limits.verdict_refresh_seconds, limits.verdict_refresh_seconds)
 
 
 def without_evidence(state: PoolState, now: datetime, limits: Thresholds) -> dict[str, str]:

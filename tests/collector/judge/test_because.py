@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from chainwatch_collector.judge import because
+from chainwatch_collector.judge.answer import FindingSubject
+from chainwatch_collector.judge.catalogue import CATALOGUE
+from chainwatch_collector.judge.condition import Condition
+from hypothesis import given
+from hypothesis import strategies as st
+
+NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+
+
+def condition(code: str, kind: str = "sr", uuid: str = "sr1", **fields: Any) -> Condition:
+    sr = {"sr_uuid": uuid} if kind == "sr" else {"sr_uuid": "sr1", "vdis": frozenset((uuid,))} if kind == "vdi" else {}
+    given_fields = {"severity": "error", "summary": "", "since": NOW, "host": "h1", **sr, **fields}
+    return Condition(code=code, subject=FindingSubject(kind, uuid, ""), **given_fields)
+
+
+def causes(*conditions: Condition) -> list[list[str]]:
+    return [[conditions[index].code for index in found] for found in because.causes(conditions)]
+
+
+def test_the_strongest_that_can_explain_it() -> None:
+    found = causes(
+        condition("SR_IO_ERRORS", "host", "h1"),
+        condition("SR_SCAN_FAILED"),
+        condition("GC_CRASHED", key="scan_failed"),
+        condition("CHAIN_AT_LIMIT", "vdi", "v1"),
+    )
+    assert found == [[], ["SR_IO_ERRORS"], ["SR_IO_ERRORS"], ["SR_IO_ERRORS"]]
+
+
+def test_equal_ranks_do_not_cause_one_another() -> None:
+    assert causes(condition("GC_CRASHED", key="xapi"), condition("GC_NOT_RUNNING")) == [[], []]
+
+
+def test_another_sr_causes_nothing() -> None:
+    assert causes(condition("SR_FULL", uuid="sr2"), condition("COALESCE_NO_SPACE")) == [[], []]
+
+
+def test_a_corrupt_image_causes_the_failed_merge_that_names_it_alone() -> None:
+    corrupt = condition("VDI_CORRUPT", "vdi", "v1")
+    touched = condition("COALESCE_FAILED", "vdi", "v2", vdis=frozenset(("v2", "v1")))
+    other = condition("COALESCE_FAILED", "vdi", "v3")
+    assert causes(corrupt, touched, other) == [[], ["VDI_CORRUPT"], []]
+
+
+@pytest.mark.parametrize("effect", ["GC_DISABLED", "VDI_CORRUPT", "SR_FULL", "LEAF_COALESCE_BLOCKED"])
+def test_what_has_its_own_reason_is_caused_by_no_run(effect: str) -> None:
+    assert causes(condition("GC_CRASHED", key="xapi"), condition(effect)) == [[], []]
+
+
+def test_unreachable_explains_only_what_no_line_proves() -> None:
+    from chainwatch_collector.read.facts import LineRef
+
+    line = LineRef("h1", "/var/log/SMlog", 0, 0, NOW, "x")
+    pool = condition("POOL_UNREACHABLE", "pool", "p", sr_uuid=None)
+    proven = condition("GC_CRASHED", key="scan_failed", evidence=(line,))
+    assert causes(pool, proven, condition("CHAIN_NEAR_LIMIT", "vdi", "v")) == [[], [], ["POOL_UNREACHABLE"]]
+
+
+def test_ranks_agree_with_the_catalogue() -> None:
+    for code, rank in because.RANK_OF.items():
+        for other, other_rank in because.RANK_OF.items():
+            if rank // 10 < other_rank // 10:
+                assert CATALOGUE[code].precedence <= CATALOGUE[other].precedence, (code, other)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(sorted(because.RANK_OF)), st.sampled_from(["sr", "vdi", "host", "pool"])), max_size=12
+    )
+)
+def test_causes_have_no_loops(given_codes: list[tuple[str, str]]) -> None:
+    conditions = [condition(code, kind, {"host": "h1", "pool": "p"}.get(kind, "sr1")) for code, kind in given_codes]
+    found = because.causes(conditions)
+    for index, causes_of in enumerate(found):
+        for cause in causes_of:
+            assert because.RANK_OF[conditions[cause].code] < because.RANK_OF[conditions[index].code]
