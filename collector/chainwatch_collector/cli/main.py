@@ -27,7 +27,7 @@ VERBS: Final[dict[str, str]] = {
     "events": "the evidence: log lines and what they mean",
     "tasks": "XenAPI tasks and whether they move",
     "agent": "agents in dom0: list, show, enroll, revoke",
-    "pool": "pools: list, dump the inventory",
+    "pool": "pools: list, test, dump the inventory, add, remove",
     "verdict": "may this VM be snapshot or backed up now",
     "forecast": "when a chain reaches its limit, an SR fills, a backlog clears",
     "mute": "silence a code for a while, visibly",
