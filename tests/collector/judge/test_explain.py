@@ -172,6 +172,13 @@ SMLOG = [
     ("SMGC: [1]   Child process completed successfully", "COALESCE_STEP_DONE"),
     (f"SM: [1] Ignoring exception for LV check: /dev/VG_XenStorage-{SR}/{VDI}.cbtlog !", "CBTLOG_CHECK"),
     ("SMGC: [1] SR 07ed ('nfs-prod-1') (6 VDIs in 5 VHD trees): no changes", "SR_TREE"),
+    (f"SM: [1] ['/usr/bin/vhd-util', 'coalesce', '--debug', '-n', '/var/run/sr-mount/{SR}/{VDI}.vhd']",
+     "COALESCE_RUNNING"),
+    (f"SM: [1] ['/usr/bin/vhd-util', 'scan', '-f', '-m', '/var/run/sr-mount/{SR}/*.vhd']", "SM_COMMAND"),
+    ("SMGC: [1] Set relinking = True for 568e74bb[VHD](65.000G///65.133G|n)", "VDI_KEY"),
+    ("SMGC: [1]             *53b46c10[VHD](2.000G//40.000M|n)", "SR_TREE_NODE"),
+    ("SMGC: [1] *~*~*~*~*~*~*~*~*~*~*~*", "EXCEPTION_BLOCK"),
+    ("SM: [1] ERROR cluster 12 refcount=1 reference=0", "VDI_CORRUPT"),
     ("SM: [1] lock: acquired /var/lock/sm/x/sr", "SM_HARMLESS"),
 ]  # fmt: skip
 
