@@ -1,5 +1,6 @@
 """The lab's pool in a thread and in a process: it starts at once, serves at scale, and leaves nothing behind."""
 
+import gc
 import http.client
 import json
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.xapi import images
 from lab.xapi.clients import json_rpc, login
 from lab.xapi.handle import lab_pool
 from lab.xapi.process import LabError, LabProcess, lab_process
@@ -27,6 +29,17 @@ def test_a_pool_leaves_no_thread_and_no_file() -> None:
         directory = pool.ca_file.parent
     assert threading.active_count() == threads
     assert not directory.exists()
+
+
+def test_a_pool_ends_with_half_a_handshake_open(recwarn: pytest.WarningsRecorder) -> None:
+    """What the loop would leave pending shows as a ResourceWarning when it is collected."""
+    with lab_pool() as pool:
+        client = socket.create_connection((pool.address, pool.port), timeout=10)
+        pool.call(lambda lab: None)
+    with client:
+        assert client.recv(1) == b""
+    gc.collect()
+    assert [warning for warning in recwarn if warning.category is ResourceWarning] == []
 
 
 def test_two_pools_do_not_meet() -> None:
@@ -59,6 +72,21 @@ def can_log_in(pool: LabProcess) -> bool:
         return "result" in json.loads(connection.getresponse().read())
     finally:
         connection.close()
+
+
+def test_objects_keep_the_uuids_that_a_dom0_knows_them_by() -> None:
+    host, sr, root, leaf = (f"{letter * 8}-0000-4000-8000-000000000001" for letter in "abcd")
+    build = [
+        ["add_sr", {"kind": "ext", "name": "local", "uuid": sr}],
+        ["add_image", {"sr": sr, "uuid": root, "size_bytes": 1 << 30, "blocks": [0, 3], "hidden": True}],
+        ["add_image", {"sr": sr, "uuid": leaf, "size_bytes": 1 << 30, "parent": root, "name": "disk"}],
+        ["publish_blocks", {"sr": sr}],
+    ]
+    with lab_process(hosts=["xcp9"], uuids={"xcp9": host}, build=build) as pool:
+        assert pool.host_uuids == {"xcp9": host}
+        vdis = {record["uuid"]: record for record in pool.dump()["VDI"].values()}
+    assert vdis[leaf]["sm_config"]["vhd-parent"] == root
+    assert images.decode_blocks(vdis[root]["sm_config"]["vhd-blocks"]) == 0b1001
 
 
 def test_stop_over_the_control_port_ends_it() -> None:

@@ -1,7 +1,8 @@
 """`python -m lab.xapi --config FILE`: one pool in a process of its own, until SIGTERM, SIGINT or `stop`.
 
-FILE is JSON: {"name": "pool", "hosts": ["xcp1"], "port": 0, "control_port": 0, "build": [["add_sr", {"kind": "nfs",
-"name": "vms"}], …]}. Once it listens it prints one line of JSON: where, and with which passwords.
+FILE is JSON: {"name": "pool", "hosts": ["xcp1"], "uuids": {"xcp1": UUID}, "port": 0, "control_port": 0,
+"build": [["add_sr", {"kind": "nfs", "name": "vms"}], …]}; each key may be left out. Once it listens it prints one
+line of JSON: where, and with which passwords.
 """
 
 import argparse
@@ -17,12 +18,18 @@ from lab.xapi import operations
 from lab.xapi.control import ControlPort
 from lab.xapi.pool import MONITOR, ROOT, XapiPool
 
-KEYS = frozenset({"name", "hosts", "port", "control_port", "build"})
+KEYS = frozenset({"name", "hosts", "uuids", "port", "control_port", "build"})
 
 
 async def serve(config: dict[str, Any], directory: Path) -> None:
     """Build, listen, say where, wait."""
-    pool = XapiPool(directory, config.get("hosts", ["xcp1"]), config.get("name", "pool"), config.get("port", 0))
+    pool = XapiPool(
+        directory,
+        config.get("hosts", ["xcp1"]),
+        config.get("name", "pool"),
+        config.get("port", 0),
+        config.get("uuids"),
+    )
     for name, arguments in config.get("build", []):
         await operations.run(pool, name, arguments)
     await pool.start()
@@ -46,6 +53,7 @@ def description(pool: XapiPool, control_port: int) -> dict[str, Any]:
         "uuid": pool.database.get("pool", pool.estate.pool_ref)["uuid"],
         "address": pool.coordinator.address,
         "addresses": {hosts[ref].fields["name_label"]: server.address for ref, server in pool.servers.items()},
+        "host_uuids": {row.fields["name_label"]: row.fields["uuid"] for row in hosts.values()},
         "port": pool.port,
         "ca_file": str(pool.ca_file),
         "user": ROOT.name,

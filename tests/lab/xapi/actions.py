@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lab.xapi.collection import Collection
-from lab.xapi.disks import Format
+from lab.xapi.disks import BASE_COPY, Format
 from lab.xapi.images import GIB
 from lab.xapi.pool import XapiPool
 from lab.xapi.values import NULL, parse_time
@@ -42,6 +42,26 @@ def add_vdi(
 ) -> str:
     """One VDI; its uuid."""
     return pool.disks.add_vdi(_sr(pool, sr), name, size_gib * GIB, 0, parent, image_format, **fields)
+
+
+def add_image(
+    pool: XapiPool,
+    sr: str,
+    uuid: str,
+    size_bytes: int,
+    blocks: Sequence[int] = (),
+    parent: str = "",
+    hidden: bool = False,
+    name: str = "",
+    image_format: Format = "vhd",
+    **fields: Any,
+) -> str:
+    """An image as a dom0 has it, by its uuid; `blocks` are the numbers of the 2 MiB blocks that it holds."""
+    bitmap = sum(1 << number for number in set(blocks))
+    if hidden:
+        fields = {"managed": False, "read_only": True, "allowed_operations": [], **fields}
+    label = name or (BASE_COPY if hidden else uuid)
+    return pool.disks.add_vdi(_sr(pool, sr), label, size_bytes, bitmap, parent, image_format, uuid=uuid, **fields)
 
 
 def snapshot_vm(pool: XapiPool, vm: str, name: str) -> str:
@@ -222,6 +242,7 @@ def _sr(pool: XapiPool, name: str) -> str:
 
 ALL: tuple[Callable[..., Any], ...] = (
     add_chain,
+    add_image,
     add_sr,
     add_vdi,
     add_vm,

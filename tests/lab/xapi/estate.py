@@ -38,11 +38,12 @@ class Estate:
             return name_or_uuid
         return table.by_uuid.get(name_or_uuid) or self.find(class_name, name_or_uuid)
 
-    def add_host(self, name: str, address: str) -> str:
+    def add_host(self, name: str, address: str, uuid: str = "") -> str:
         """A host with its metrics and its control domain; its reference."""
         metrics = self.database.create("host_metrics", last_updated=now())
         ref = self.database.create(
             "host",
+            uuid=uuid,
             name_label=name,
             hostname=name,
             address=address,

@@ -7,7 +7,7 @@ owns them. Leaving the block stops servers, connections, loop and thread and rem
 import asyncio
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -91,12 +91,13 @@ def lab_pool(
     build: Callable[[XapiPool], object] | None = None,
     name: str = "pool",
     directory: Path | None = None,
+    uuids: Mapping[str, str] | None = None,
 ) -> Iterator[LabPool]:
     """A pool of these hosts (one named xcp1 by default), filled by `build` before it listens; the first coordinates."""
     with tempfile.TemporaryDirectory(prefix="lab-xapi-", dir=directory) as files, _loop_thread() as loop:
 
         async def start() -> XapiPool:
-            pool = XapiPool(Path(files), host_names or ("xcp1",), name)
+            pool = XapiPool(Path(files), host_names or ("xcp1",), name, uuids=uuids)
             if build is not None:
                 build(pool)
             await pool.start()
@@ -111,15 +112,21 @@ def lab_pool(
 
 @contextmanager
 def _loop_thread() -> Iterator[asyncio.AbstractEventLoop]:
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="lab-xapi")
+    """A running loop; what is left in it at the end, such as half a handshake, is cancelled."""
+    runner = asyncio.Runner()
+    loop = runner.get_loop()
+
+    def run() -> None:
+        with runner:
+            loop.run_forever()
+
+    thread = threading.Thread(target=run, name="lab-xapi")
     thread.start()
     try:
         yield loop
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        loop.close()
 
 
 def _addresses(pool: XapiPool) -> dict[str, str]:

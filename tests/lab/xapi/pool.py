@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import os
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +55,14 @@ class XapiPool:
     """
 
     def __init__(
-        self, directory: Path, host_names: Iterable[str] = ("xcp1",), name: str = "pool", port: int = 0
+        self,
+        directory: Path,
+        host_names: Iterable[str] = ("xcp1",),
+        name: str = "pool",
+        port: int = 0,
+        uuids: Mapping[str, str] | None = None,
     ) -> None:
+        """`uuids`: host name → uuid, for hosts whose dom0 somebody else plays."""
         self.directory = directory
         self.port = port
         self.changed = Changed()
@@ -73,7 +79,7 @@ class XapiPool:
         self.methods_called: Counter[str] = Counter()
         self._network = _network()
         for host_name in host_names:
-            self._add_host(host_name)
+            self._add_host(host_name, (uuids or {}).get(host_name, ""))
         self.database.set("pool", self.estate.pool_ref, master=next(iter(self.servers)))
 
     @property
@@ -149,9 +155,9 @@ class XapiPool:
             await server.start()
             self.port = server.port
 
-    def _add_host(self, name: str) -> str:
+    def _add_host(self, name: str, uuid: str = "") -> str:
         address = f"{self._network}.{len(self.servers) + 1}"
-        ref = self.estate.add_host(name, address)
+        ref = self.estate.add_host(name, address, uuid)
         uuid = self.database.get("host", ref)["uuid"]
         certificate = certificates.issue(self.directory, uuid, name, address)
         self.database.create(

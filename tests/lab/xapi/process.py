@@ -27,6 +27,7 @@ class LabProcess:
         self.uuid: str = told["uuid"]
         self.address: str = told["address"]
         self.addresses: dict[str, str] = told["addresses"]
+        self.host_uuids: dict[str, str] = told["host_uuids"]
         self.port: int = told["port"]
         self.url = f"https://{self.address}:{self.port}"
         self.ca_file = Path(told["ca_file"])
