@@ -9,32 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from chainwatch_collector.judge.catalogue import CATALOGUE, RANKS
 from chainwatch_collector.judge.condition import Condition
 
-RANKS: Final[tuple[tuple[str, ...], ...]] = (
-    ("POOL_UNREACHABLE", "AGENT_SILENT", "AGENT_MISSING", "AGENT_BEHIND", "HOST_UNASSIGNED"),
-    ("LOG_OFF", "LOG_PARTITION_FULL", "EVIDENCE_GAP", "CLOCK_SKEW", "CERTIFICATE_EXPIRING"),
-    ("HOST_DOWN", "HOST_TOO_OLD"),
-    ("SR_PATHS_DEGRADED", "SR_IO_ERRORS", "LINSTOR_DEGRADED", "SR_SLOW"),
-    ("SR_DETACHED",),
-    ("VDI_LOST", "VDI_PARENT_MISSING", "VDI_CORRUPT", "SR_SCAN_FAILED"),
-    ("SR_FULL", "COALESCE_NO_SPACE", "ATTACH_NO_SPACE"),
-    ("GC_DISABLED",),
-    ("GC_BLOCKED_BY_HOST", "CHAIN_MULTI_HOST"),
-    ("GC_CRASHED", "GC_STUCK", "GC_NOT_RUNNING", "GC_INEFFECTIVE", "GC_INTERRUPTED"),
-    ("COALESCE_FAILED", "LEAF_COALESCE_GAVE_UP", "LEAF_COALESCE_BLOCKED", "DISK_FROZEN", "VDI_STALE_FLAG"),
-    ("COALESCE_BEHIND", "COALESCE_SLOW", "VDI_GARBAGE", "SR_SPACE_LOW", "SR_FULL_SOON"),
-    ("CHAIN_AT_LIMIT", "CHAIN_NEAR_LIMIT"),
-    ("SNAPSHOT_NO_SPACE", "BACKUP_WILL_SKIP", "SNAPSHOT_NOT_SUPPORTED"),
-)
-"""Strongest first. Codes in no rank stand alone: nothing causes them, they cause nothing here."""
-_IMAGES: Final = frozenset(RANKS[5])
-_STORAGE: Final = frozenset((*RANKS[3], "SR_DETACHED")) - {"SR_SLOW"}
-_SPACE: Final = frozenset(RANKS[6])
-RANK_OF: Final[Mapping[str, int]] = {
-    code: 10 * rank + (codes.index(code) if rank == 5 else 0) for rank, codes in enumerate(RANKS) for code in codes
-}
+_IMAGE_ORDER: Final = ("VDI_LOST", "VDI_PARENT_MISSING", "VDI_CORRUPT", "SR_SCAN_FAILED")
 """Within one rank nothing causes another, but for images: a lost one is a missing parent, and that fails the scan."""
+_IMAGES: Final = frozenset(_IMAGE_ORDER)
+_STORAGE: Final = frozenset(("SR_PATHS_DEGRADED", "SR_IO_ERRORS", "LINSTOR_DEGRADED", "SR_DETACHED"))
+_SPACE: Final = frozenset(("SR_FULL", "COALESCE_NO_SPACE", "ATTACH_NO_SPACE"))
+_FORECASTS: Final = frozenset(("SR_SPACE_LOW", "SR_FULL_SOON"))
+"""Listed with space, but they are effects of its lack before they are causes of anything."""
 
 NO_CAUSE: Final = frozenset(
     {"AGENT_MISSING", "AGENT_BEHIND", "HOST_UNASSIGNED", "EVIDENCE_GAP", "CLOCK_SKEW", "CERTIFICATE_EXPIRING"}
@@ -64,7 +48,7 @@ _EFFECTS: Final[Mapping[str, frozenset[str]]] = {
     "LEAF_COALESCE_BLOCKED": frozenset(),
     "GC_DISABLED": frozenset(),
     "DISK_FROZEN": _STORAGE | {"HOST_DOWN"},
-    "VDI_STALE_FLAG": frozenset(("HOST_DOWN", "GC_CRASHED", "GC_INTERRUPTED", "CHAIN_MULTI_HOST")),
+    "VDI_STALE_FLAG": frozenset(("HOST_DOWN",)),
     "VDI_LOST": _STORAGE,
     "VDI_PARENT_MISSING": _STORAGE | {"VDI_LOST"},
     "VDI_CORRUPT": _STORAGE,
@@ -89,6 +73,15 @@ _OF_ONE_VDI: Final = frozenset(
 """They reach another VDI's finding only where they name a VDI of it."""
 
 
+def rank(code: str) -> int | None:
+    """Lower is nearer to the cause; None for a code that the catalogue does not have: it stands alone."""
+    entry = CATALOGUE.get(code)
+    if entry is None:
+        return None
+    place = RANKS.index("behind") + 1 if code in _FORECASTS else entry.precedence
+    return 10 * place + (_IMAGE_ORDER.index(code) if code in _IMAGES else 0)
+
+
 def causes(conditions: Sequence[Condition]) -> list[tuple[int, ...]]:
     """For each condition the indexes of those that cause it."""
     by_place: dict[str, list[int]] = {}
@@ -101,7 +94,7 @@ def causes(conditions: Sequence[Condition]) -> list[tuple[int, ...]]:
 
 def _reaches(condition: Condition) -> str:
     """Where it makes itself felt: its SR, its host, or the whole pool."""
-    if condition.code in NO_CAUSE or condition.code not in RANK_OF:
+    if condition.code in NO_CAUSE or rank(condition.code) is None:
         return ""
     if condition.subject.kind == "pool":
         return "pool"
@@ -124,16 +117,17 @@ def _feels(condition: Condition) -> list[str]:
 
 def _of(index: int, conditions: Sequence[Condition], by_place: Mapping[str, list[int]]) -> tuple[int, ...]:
     effect = conditions[index]
-    rank = RANK_OF.get(effect.code)
-    if rank is None:
+    own = rank(effect.code)
+    if own is None:
         return ()
     met = {found for place in _feels(effect) for found in by_place.get(place, ()) if found != index}
-    above = [found for found in met if RANK_OF[conditions[found].code] < rank and explains(conditions[found], effect)]
+    ranked = {found: rank(conditions[found].code) or 0 for found in met}
+    above = [found for found, place in ranked.items() if place < own and explains(conditions[found], effect)]
     if effect.subject.kind == "vdi":
         named = [found for found in above if conditions[found].vdis & effect.vdis]
         above = named or above
-    strongest = min((RANK_OF[conditions[found].code] for found in above), default=0)
-    return tuple(sorted(found for found in above if RANK_OF[conditions[found].code] == strongest))
+    strongest = min((ranked[found] for found in above), default=0)
+    return tuple(sorted(found for found in above if ranked[found] == strongest))
 
 
 def explains(cause: Condition, effect: Condition) -> bool:
