@@ -201,7 +201,8 @@ SAMPLES = Table(
     Index(None, "at_us"),
 )
 
-# One certificate per row; a host's newest is the valid one, the others are retired (issue: identities).
+# One certificate per row. `sha256` is of its DER form. A newer one retires the others of its host: at once where the
+# host was enrolled anew, at its first stream where it was renewed, so that a lost answer locks nobody out.
 CERTIFICATES = Table(
     "certificates",
     METADATA,
@@ -213,4 +214,6 @@ CERTIFICATES = Table(
     Column("issued_by", Text, nullable=False, default=""),
     Column("revoked_at_us", BigInteger, nullable=True),
     Column("revoked_by", Text, nullable=False, default=""),
+    Column("first_used_at_us", BigInteger, nullable=True),
+    Column("retired_at_us", BigInteger, nullable=True),
 )
