@@ -65,7 +65,7 @@ def _picture(path: str, as_of: datetime | None) -> Picture:
         raise DiagnoseError(
             f"{path}: {error.strerror}", "Check the path; `chainwatch pool dump` writes one."
         ) from error
-    except ValueError as error:
+    except (InventoryError, ValueError) as error:
         raise DiagnoseError(f"{path}: {error}", "Give the JSON that `chainwatch pool dump` writes.") from error
 
 

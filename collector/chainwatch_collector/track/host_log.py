@@ -126,7 +126,11 @@ class HostLog:
     def observe(self, observation: Observation, received_at: datetime | None = None) -> None:
         """Samples or a status; an older one than the last is ignored. `received_at`: by the collector's clock."""
         self.version += 1
-        self._heard(received_at or observation.at)
+        if received_at is None:
+            self._heard(observation.at)
+        else:
+            # The collector's own clock, whatever the agent's said before.
+            self.seen_at = received_at
         if received_at is not None and observation.at is not None:
             self.clock_ahead_seconds = (observation.at - received_at).total_seconds()
         if isinstance(observation, ProcessesObserved):
