@@ -17,13 +17,14 @@ MAX_SAMPLES = 20_000
 @dataclass
 class Mail:
     """What came since the last look. `observations`: each with the time of its coming by the collector's clock;
-    `streams`: (host uuid, connected, at).
+    `streams`: (host uuid, connected, at); `retired`: pools that have another uuid now.
     """
 
     evidence: set[str] = field(default_factory=set)
     observations: list[tuple[Observation, datetime]] = field(default_factory=list)
     streams: list[tuple[str, bool, datetime]] = field(default_factory=list)
     pictures: dict[str, Picture] = field(default_factory=dict)
+    retired: set[str] = field(default_factory=set)
 
 
 class Inbox:
@@ -36,6 +37,7 @@ class Inbox:
         self._samples: deque[tuple[ProcessesObserved, datetime]] = deque()
         self._streams: list[tuple[str, bool, datetime]] = []
         self._pictures: dict[str, Picture] = {}
+        self._retired: set[str] = set()
         self._closed = False
         self.samples_dropped = 0
 
@@ -74,6 +76,13 @@ class Inbox:
             self._pictures[pool_uuid] = picture
             self._condition.notify()
 
+    def retired(self, pool_uuid: str) -> None:
+        """The pool that was known by this uuid has another one."""
+        with self._condition:
+            self._pictures.pop(pool_uuid, None)
+            self._retired.add(pool_uuid)
+            self._condition.notify()
+
     def close(self) -> None:
         """Let the thread end."""
         with self._condition:
@@ -85,11 +94,13 @@ class Inbox:
         with self._condition:
             if not self._any() and not self._closed and timeout_seconds > 0:
                 self._condition.wait(timeout_seconds)
-            mail = Mail(self._evidence, [*self._samples, *self._statuses.values()], self._streams, self._pictures)
-            self._evidence, self._streams, self._pictures = set(), [], {}
+            observations: list[tuple[Observation, datetime]] = [*self._samples, *self._statuses.values()]
+            mail = Mail(self._evidence, observations, self._streams, self._pictures, self._retired)
+            self._evidence, self._streams, self._pictures, self._retired = set(), [], {}, set()
             self._samples.clear()
             self._statuses = {}
             return mail
 
     def _any(self) -> bool:
-        return bool(self._evidence or self._statuses or self._samples or self._streams or self._pictures)
+        told = (self._evidence, self._statuses, self._samples, self._streams, self._pictures, self._retired)
+        return any(told)

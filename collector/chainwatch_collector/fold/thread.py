@@ -88,6 +88,9 @@ class FoldThread:
         named = mail.evidence | {uuid for uuid, _, _ in mail.streams}
         if not named <= self._hosts.keys():
             self._polled = -1e9
+        for uuid in mail.retired & self.pools.keys():
+            self._pictures.pop(uuid, None)
+            self.pools.pop(uuid).close()
         if mail.pictures:
             self._pictures.update(mail.pictures)
             members = frozenset((uuid, h.uuid) for uuid, p in self._pictures.items() for h in p.hosts.values())
@@ -146,7 +149,7 @@ class FoldThread:
                 self.pools[home].evidence(host_id)
 
     def _is_settled(self) -> bool:
-        asked = sum(1 for picture in self._pictures.values() if picture.pool is not None)
+        asked = sum(1 for picture in self._pictures.values() if picture.hosts)
         return asked >= self._configured or self._store.clock() - self._began_at >= SETTLE
 
     def _place(self) -> None:
@@ -160,7 +163,7 @@ class FoldThread:
             if home is not None:
                 by_pool.setdefault(home, []).append(host)
         for uuid, members in by_pool.items():
-            known = uuid == UNASSIGNED or (uuid in self._pictures and self._pictures[uuid].pool is not None)
+            known = uuid == UNASSIGNED or (uuid in self._pictures and bool(self._pictures[uuid].hosts))
             self._driver(uuid).set_hosts(members, settled=known and self._settled)
         uuids = {host.host_id: host.uuid for host in self._hosts.values()}
         self._placed({uuids[host_id]: pool for host_id, pool in self._homes.items()})

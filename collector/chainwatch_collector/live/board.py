@@ -73,6 +73,14 @@ class Board:
         if before is None or before.tasks != picture.tasks:
             self.hub.publish(Change(0, "tasks", pool))
 
+    def retired(self, pool: str) -> None:
+        """A pool is known by another uuid now: nothing is left of this one."""
+        self.pictures.pop(pool, None)
+        self.states.pop(pool, None)
+        self.judged_at.pop(pool, None)
+        self.answers = MappingProxyType({uuid: answer for uuid, answer in self.answers.items() if uuid != pool})
+        self.hub.publish(Change(0, "pools", pool))
+
     def placed(self, homes: Mapping[str, str]) -> None:
         """Host uuid → pool uuid, as the fold has it."""
         if homes != self.homes:

@@ -80,6 +80,11 @@ class FoldPart:
         self._board.pictured(pool_uuid, picture)
         self._inbox.picture(pool_uuid, picture)
 
+    def retired(self, pool_uuid: str) -> None:
+        """The pool that was known by this uuid has another one."""
+        self._board.retired(pool_uuid)
+        self._inbox.retired(pool_uuid)
+
     def checks(self) -> tuple[Check, ...]:
         """For readiness: a pool that is not folded is an error."""
         problems = self._thread.problems() if self._thread is not None else {}

@@ -1,17 +1,34 @@
 """The parts of a collector, wired to each other, in the order in which they start."""
 
+from collections import Counter
+from dataclasses import asdict
+
 from chainwatch_collector.judge.thresholds import parse
 from chainwatch_collector.live.board import Board
 from chainwatch_collector.serve.composition import Part
 from chainwatch_collector.serve.fold_part import FoldPart
+from chainwatch_collector.serve.inventory_part import InventoryPart
 from chainwatch_collector.serve.settings import Settings
 from chainwatch_collector.serve.web_part import WebPart
 from chainwatch_collector.show.changes import ChangeHub
 
 
 def make_parts(settings: Settings) -> tuple[Part, ...]:
-    """Inventory, fold, web."""
+    """Fold, inventory, web: the inventory tells the fold, the web shows what both made."""
     board = Board(ChangeHub())
     thresholds = parse(settings.thresholds)
     fold = FoldPart(board, thresholds)
-    return (fold, WebPart(board, thresholds, fold.checks, fold.counters))
+    inventory = InventoryPart(fold.pictured, fold.retired)
+
+    def counters() -> dict[str, float]:
+        return {**fold.counters(), **inventory_counters(inventory)}
+
+    return (fold, inventory, WebPart(board, thresholds, fold.checks, counters))
+
+
+def inventory_counters(inventory: InventoryPart) -> dict[str, float]:
+    """Sums over all pools, by full metric name."""
+    total: Counter[str] = Counter()
+    for counters in inventory.counters().values():
+        total.update(asdict(counters))
+    return {f"chainwatch_inventory_{name}_total": float(count) for name, count in total.items()}

@@ -33,6 +33,7 @@ def test_an_empty_file_is_a_configuration(tmp_path: Path) -> None:
         ("database_url = 'sqlite://'", "database_url: a database in memory forgets: name a file"),
         ("log_level = 'loud'", "log_level: String should match"),
         ("state_dir = ", "not TOML: "),
+        ("[thresholds]\nspace_lo_ratio = 1", "thresholds: space_lo_ratio: no such threshold; the nearest is"),
         ("source = 'x'", "source: unknown key"),
     ],
 )
