@@ -11,7 +11,7 @@ from typing import Any
 
 from chainwatch_collector.diagnose.errors import DiagnoseError
 from chainwatch_collector.diagnose.offline import Reading
-from chainwatch_collector.inventory.dump import picture_from_dump
+from chainwatch_collector.inventory.dump import InventoryError, picture_from_dump
 from chainwatch_collector.inventory.picture import Picture
 from chainwatch_collector.judge.answer import Answer
 from chainwatch_collector.judge.judge import Judge
