@@ -7,64 +7,84 @@ A bitmap is up to 100 times its record, so it lives only while numbers are made 
 import binascii
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from hashlib import blake2b
+from typing import Final, NamedTuple
 
 from chainwatch_collector.inventory.records import Vdi
 
-MAX_BITMAP_BYTES = 8 * 1024 * 1024
+MAX_BITMAP_BYTES: Final = 8 * 1024 * 1024
 """128 TiB at one bit a block; what inflates beyond is no bitmap."""
+MOST_INFLATED_BYTES: Final = 32 * 1024 * 1024
+"""Of all bitmaps of a batch together; those beyond are inflated again when they are needed."""
 
 
-@dataclass(slots=True)
+class Bitmap(NamedTuple):
+    """`deflated`: as it came; `bits`: one bit a block, as a number."""
+
+    deflated: bytes
+    bits: int
+
+    @property
+    def blocks(self) -> int:
+        """Allocated blocks."""
+        return self.bits.bit_count()
+
+
 class BlockMaps:
-    """Deflated bitmaps by VDI uuid, for as long as a batch of records is put together."""
+    """Bitmaps by VDI uuid, for as long as a batch of records is put together: deflated, and inflated within limits."""
 
-    _deflated: dict[str, bytes] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._deflated: dict[str, bytes] = {}
+        self._bits: dict[str, int] = {}
+        self._room_bytes = MOST_INFLATED_BYTES
 
-    def add(self, uuid: str, deflated: bytes | None) -> None:
+    def add(self, uuid: str, bitmap: Bitmap | None) -> None:
         """Take a bitmap, or forget that of an image without one."""
-        if deflated is None:
+        self._bits.pop(uuid, None)
+        if bitmap is None:
             self._deflated.pop(uuid, None)
-        else:
-            self._deflated[uuid] = deflated
+            return
+        self._deflated[uuid] = bitmap.deflated
+        self._room_bytes -= bitmap.bits.bit_length() // 8
+        if self._room_bytes > 0:
+            self._bits[uuid] = bitmap.bits
 
     def __contains__(self, uuid: str) -> bool:
         return uuid in self._deflated
 
     def merged(self, child: str, parent: str) -> int | None:
         """Blocks that either has: SM's own size of the merged image (cleanup.py `_getCoalescedSizeData`)."""
-        maps = [inflate(self._deflated[uuid]) for uuid in (child, parent) if uuid in self._deflated]
-        if len(maps) < 2 or maps[0] is None or maps[1] is None:
-            return None
-        # The shorter one is padded: a parent may be smaller than its child after a resize.
-        return (int.from_bytes(maps[0], "little") | int.from_bytes(maps[1], "little")).bit_count()
+        ours, theirs = self._bits_of(child), self._bits_of(parent)
+        return None if ours is None or theirs is None else (ours | theirs).bit_count()
+
+    def _bits_of(self, uuid: str) -> int | None:
+        bits = self._bits.get(uuid)
+        if bits is None and uuid in self._deflated:
+            bits = inflate(self._deflated[uuid])
+        return bits
 
 
-def deflated_bitmap(vhd_blocks: object) -> bytes | None:
-    """The zlib stream in a `vhd-blocks` value, None where there is none or it is `skipped` or no base64."""
+def parse_bitmap(vhd_blocks: object) -> Bitmap | None:
+    """A `vhd-blocks` value; None where there is none, it is `skipped`, no base64, damaged, cut or too large."""
     if not isinstance(vhd_blocks, str) or not vhd_blocks or vhd_blocks == "skipped":
         return None
     try:
-        return binascii.a2b_base64(vhd_blocks, strict_mode=False)
-    except (binascii.Error, ValueError):
+        deflated = binascii.a2b_base64(vhd_blocks)
+    except ValueError:
         return None
+    bits = inflate(deflated)
+    return None if bits is None else Bitmap(deflated, bits)
 
 
-def inflate(deflated: bytes) -> bytes | None:
-    """The bitmap, None where it is damaged, cut, or beyond `MAX_BITMAP_BYTES`."""
+def inflate(deflated: bytes) -> int | None:
+    """The bits, None where the stream is damaged, cut, or beyond `MAX_BITMAP_BYTES`."""
     inflater = zlib.decompressobj()
     try:
         bitmap = inflater.decompress(deflated, MAX_BITMAP_BYTES)
     except zlib.error:
         return None
-    return bitmap if inflater.eof else None
-
-
-def count_blocks(deflated: bytes | None) -> int | None:
-    """Allocated blocks, None where the bitmap is absent or damaged."""
-    bitmap = None if deflated is None else inflate(deflated)
-    return None if bitmap is None else int.from_bytes(bitmap, "little").bit_count()
+    return int.from_bytes(bitmap, "little") if inflater.eof else None
 
 
 def digest(deflated: bytes) -> int:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from sys import intern
 from typing import Any, Final, NamedTuple, cast
 
-from chainwatch_collector.inventory.blocks import count_blocks, deflated_bitmap
+from chainwatch_collector.inventory.blocks import Bitmap, parse_bitmap
 from chainwatch_collector.inventory.fields import NO_REF, Fields, parse_pair
 from chainwatch_collector.inventory.records import (
     EMPTY,
@@ -51,10 +51,10 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class SlimVdi(NamedTuple):
-    """A VDI and its deflated `vhd-blocks`, which the caller drops once the merged sizes are made."""
+    """A VDI and its `vhd-blocks`, which the caller drops once the merged sizes are made."""
 
     vdi: Vdi
-    bitmap: bytes | None
+    bitmap: Bitmap | None
 
 
 def slim_pool(f: Fields) -> Pool:
@@ -115,9 +115,9 @@ def slim_sr(f: Fields) -> Sr:
 def slim_vdi(f: Fields) -> SlimVdi:
     """`VDI`."""
     sm_config = f.map("sm_config")
-    bitmap = deflated_bitmap(sm_config.get("vhd-blocks"))
+    bitmap = parse_bitmap(sm_config.get("vhd-blocks"))
     kind = sm_config.get("image-format") or sm_config.get("vdi_type")
-    image_format = cast(ImageFormat | None, _FORMATS.get(str(kind).lower()))
+    image_format = cast("ImageFormat | None", _FORMATS.get(str(kind).lower()))
     vdi = Vdi(
         ref=f.ref,
         uuid=_uuid(f),
@@ -134,7 +134,7 @@ def slim_vdi(f: Fields) -> SlimVdi:
         vhd_parent=intern(str(sm_config.get("vhd-parent") or "")) or None,
         image_format=image_format,
         raw=image_format == "raw",
-        allocated_blocks=count_blocks(bitmap),
+        allocated_blocks=None if bitmap is None else bitmap.blocks,
         paused=_set(sm_config, "paused"),
         relinking=_set(sm_config, "relinking"),
         activating=_set(sm_config, "activating"),
@@ -148,7 +148,7 @@ def slim_vdi(f: Fields) -> SlimVdi:
         other_config=_kept(f.map("other_config"), VDI_OTHER_CONFIG, BACKUP_PREFIXES),
         current_operations=f.texts("current_operations"),
     )
-    return SlimVdi(vdi, bitmap if vdi.allocated_blocks is not None else None)
+    return SlimVdi(vdi, bitmap)
 
 
 def slim_vm(f: Fields) -> Vm:
@@ -271,7 +271,7 @@ def _uuid(f: Fields) -> str:
 
 
 def _set(sm_config: Mapping[str, Any], key: str) -> bool:
-    return str(sm_config.get(key, "")).lower() not in ("", "false", "none")
+    return key in sm_config and str(sm_config[key]).lower() not in ("", "false", "none")
 
 
 def _attached(sm_config: Mapping[str, Any]) -> Mapping[Ref, str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Generic, TypeVar
 
-from chainwatch_collector.inventory.blocks import BlockMaps, digest
+from chainwatch_collector.inventory.blocks import Bitmap, BlockMaps, digest
 from chainwatch_collector.inventory.records import Ref, Vdi
 
 Row = TypeVar("Row")
@@ -62,7 +62,7 @@ class SrVdis:
         self._maps = BlockMaps()
         self._suspects: set[str] = set()
 
-    def put(self, vdi: Vdi, bitmap: bytes | None) -> Vdi:
+    def put(self, vdi: Vdi, bitmap: Bitmap | None) -> Vdi:
         """Take a VDI as it is now; the record that is kept."""
         uuid, old = vdi.uuid, self.rows.get(vdi.uuid)
         if old is None or old.vhd_parent != vdi.vhd_parent:
@@ -108,9 +108,9 @@ class SrVdis:
             return ()
         return (uuid, parent) if uuid in self._digests and parent in self._digests else ()
 
-    def _see(self, uuid: str, bitmap: bytes | None) -> None:
+    def _see(self, uuid: str, bitmap: Bitmap | None) -> None:
         self._maps.add(uuid, bitmap)
-        now = None if bitmap is None else digest(bitmap)
+        now = None if bitmap is None else digest(bitmap.deflated)
         if now == self._digests.get(uuid):
             return
         if now is None:
