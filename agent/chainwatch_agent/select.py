@@ -22,6 +22,7 @@ _WATCH_LINES = 60
 _WATCH_BYTES = 4 * 1024 * 1024
 _MAX_WATCHES = 64
 _HEAD = b"] "
+_BEHIND_IDENT = (b":", b"[")
 _HEADS_WORTH_A_REGEX = 3
 
 Slice = Tuple[int, bytes]
@@ -44,15 +45,10 @@ class Selector:
     """Selects from one log under a floor and a collector's part. Call `select` with consecutive blocks."""
 
     def __init__(self, *parts: LogPolicy) -> None:
-        self._idents = [
-            (needle, _any_of(part.noise))
-            for part in parts
-            for ident in part.idents
-            for needle in (b" " + ident + b": ", b" " + ident + b"[")
-        ]
+        self._idents = [_Ident(ident, part.noise) for part in parts for ident in part.idents]
         literals = sorted({literal for part in parts for literal in part.literals})
-        heads = [literal for literal in literals if literal.startswith(_HEAD) and len(literal) > len(_HEAD)]
-        self._heads = _any_of(heads) if len(heads) >= _HEADS_WORTH_A_REGEX else None
+        heads = [literal for literal in literals if _is_head(literal)]
+        self._heads = _any_head(heads) if len(heads) >= _HEADS_WORTH_A_REGEX else None
         self._literals = [literal for literal in literals if self._heads is None or literal not in heads]
         self._watches: Dict[bytes, _Watch] = {}
 
@@ -72,8 +68,8 @@ class Selector:
             self._follow(block, hits, lines)
             hits = lines
         runs = sorted(hits.items())
-        for needle, noise in self._idents:
-            by_ident = _by_ident(block, needle, noise)
+        for ident in self._idents:
+            by_ident = ident.runs(block)
             runs = sorted(runs + by_ident) if runs and by_ident else runs or by_ident
         return _slices(block, base_offset, runs)
 
@@ -115,33 +111,55 @@ class Selector:
             del self._watches[key]
 
 
-def _by_ident(block: bytes, needle: bytes, noise: "Optional[Pattern[bytes]]") -> List[_Run]:
-    """Runs of lines whose ident this is and that hold no noise."""
-    find, rfind, length = block.find, block.rfind, len(block)
-    runs: List[_Run] = []
-    begin = run_end = head = -1
-    behind, at = 0, find(needle)
-    while at >= 0:
-        if at - behind == head:
-            start = behind
-        else:
-            start = rfind(b"\n", behind, at) + 1 or behind
-        end = find(b"\n", at) + 1 or length
-        # The first ": " of a line ends its ident: one further on is somebody quoting. Where the line before had its
-        # ident at the same place, so has this one.
-        if at - start == head or find(b": ", start, at) < 0:
-            head = at - start
-            if noise is None or noise.search(block, at, end) is None:
-                if start != run_end:
-                    if begin >= 0:
-                        runs.append((begin, run_end))
-                    begin = start
-                run_end = end
-        behind = end
-        at = find(needle, end)
-    if begin >= 0:
-        runs.append((begin, run_end))
-    return runs
+class _Ident:
+    """Lines of one syslog ident that hold none of `noise`."""
+
+    def __init__(self, ident: bytes, noise: Sequence[bytes]) -> None:
+        self._needle = b" " + ident
+        self._heads = b"|".join(re.escape(literal[len(_HEAD) :]) for literal in noise if _is_head(literal))
+        others = [re.escape(literal) for literal in noise if not _is_head(literal)]
+        # What begins with `] ` is looked for where an SM message begins and nowhere else: one cheap look.
+        self._head_noise = re.compile(re.escape(self._needle) + self._quiet(b"(?=", b")")) if self._heads else None
+        self._noise = re.compile(b"|".join(others)) if others else None
+        self._at = -1
+        self._run: "Optional[Pattern[bytes]]" = None
+
+    def _quiet(self, opening: bytes, closing: bytes) -> bytes:
+        return opening + rb": \[\d+\](?:\[[^\]\n]*\])? (?:" + self._heads + b")" + closing
+
+    def runs(self, block: bytes) -> List[_Run]:
+        """Of consecutive lines, ascending."""
+        needle, find, runs = self._needle, block.find, []
+        width, behind, at = len(needle), 0, find(needle)
+        while at >= 0:
+            # Where the line before had its ident at the same place, so has this one.
+            same = at - behind == self._at
+            start = behind if same else block.rfind(b"\n", behind, at) + 1 or behind
+            behind = find(b"\n", at) + 1 or len(block)
+            # The first ": " of a line ends its ident: one further on is somebody quoting.
+            if block[at + width : at + width + 1] in _BEHIND_IDENT and (same or find(b": ", start, at) < 0):
+                self._learn(at - start)
+                if not self._is_noise(block, at, behind):
+                    run = self._run.match(block, start) if self._run is not None else None
+                    behind = run.end() if run is not None else behind
+                    runs.append((start, behind))
+            at = find(needle, behind)
+        return runs
+
+    def _is_noise(self, block: bytes, at: int, end: int) -> bool:
+        if self._head_noise is not None and self._head_noise.match(block, at) is not None:
+            return True
+        return self._noise is not None and self._noise.search(block, at, end) is not None
+
+    def _learn(self, at: int) -> None:
+        """The host's lines have their ident `at` bytes behind their beginning: lines in a row are one match."""
+        if at == self._at:
+            return
+        self._at = at
+        if self._noise is None:
+            loud = self._quiet(b"(?!", b")") if self._heads else b""
+            line = b"[^\n]{%d}" % at + re.escape(self._needle) + rb"(?=[:\[])" + loud + rb"[^\n]*\n"
+            self._run = re.compile(b"(?:" + line + b")+")
 
 
 def _by_literal(block: bytes, literal: bytes, hits: Dict[int, int]) -> None:
@@ -180,20 +198,28 @@ def _slices(block: bytes, base_offset: int, runs: Sequence[_Run]) -> List[Slice]
     return out
 
 
-def _any_of(literals: Sequence[bytes]) -> "Optional[Pattern[bytes]]":
+def _is_head(literal: bytes) -> bool:
+    return literal.startswith(_HEAD) and len(literal) > len(_HEAD)
+
+
+def _any_head(literals: Sequence[bytes]) -> "Pattern[bytes]":
     """One expression for literals that all begin with `] `: the prefix that the engine looks for, then one look at the
-    next byte, then the alternatives by their first byte. None where there is nothing that it would serve.
+    next byte, then the alternatives by their first byte.
     """
-    if not literals:
-        return None
-    if not all(literal.startswith(_HEAD) and len(literal) > len(_HEAD) for literal in literals):
-        return re.compile(b"|".join(re.escape(literal) for literal in literals))
     by_first: Dict[bytes, List[bytes]] = {}
     for literal in literals:
         rest = literal[len(_HEAD) :]
-        by_first.setdefault(rest[:1], []).append(re.escape(rest[1:]))
+        by_first.setdefault(rest[:1], []).append(rest)
     firsts = b"".join(re.escape(first) for first in sorted(by_first))
-    groups = [re.escape(first) + b"(?:" + b"|".join(rests) + b")" for first, rests in sorted(by_first.items())]
+    # Commands are the most of what passes the look, so they come first.
+    order = sorted(by_first, key=lambda first: (first != b"[", first))
+    groups = []
+    for first in order:
+        low, high = min(by_first[first]), max(by_first[first])
+        shared = [a == b for a, b in zip(low, high)] + [False]
+        common = low[: shared.index(False)]
+        rests = [re.escape(rest[len(common) :]) for rest in by_first[first]]
+        groups.append(re.escape(common) + (b"(?:" + b"|".join(rests) + b")" if any(rests) else b""))
     return re.compile(re.escape(_HEAD) + b"(?=[" + firsts + b"])(?:" + b"|".join(groups) + b")")
 
 

@@ -5,7 +5,7 @@ from typing import List, Optional, Tuple
 from chainwatch.v1 import evidence_pb2
 
 from chainwatch_agent.identity import TAIL_BYTES, FileId, tail_sha256
-from chainwatch_agent.scrub import scrub
+from chainwatch_agent.scrub import may_hold_secrets, scrub
 from chainwatch_agent.select import BLOCK_BYTES, WARM_UP_BYTES, Selector
 from chainwatch_agent.sources import Source
 
@@ -128,9 +128,11 @@ class SpanReader:
         self._advance(block, len(block))
 
     def _keep(self, slices: "List[Tuple[int, bytes]]") -> None:
+        look = len(slices) > 0 and may_hold_secrets(b"".join([data for _, data in slices]))
         for offset, data in slices:
-            data, count = scrub(data)
-            self.scrubbed += count
+            if look:
+                data, count = scrub(data)
+                self.scrubbed += count
             self.selected_bytes += len(data)
             if self._slices and _adjoin(self._slices[-1], offset):
                 self._slices[-1] = (self._slices[-1][0], self._slices[-1][1] + data)
