@@ -54,7 +54,7 @@ def problem_of(error: BaseException) -> Problem:
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return Problem("network", "the connection was closed")
     if isinstance(error, ssl.SSLError):
-        return Problem("tls", f"TLS failed: {error.reason or error}")
+        return Problem("tls", f"TLS failed: {getattr(error, 'reason', None) or error}")
     if isinstance(error, TimeoutError):
         return Problem("network", "no answer in time")
     if isinstance(error, ConnectionRefusedError):

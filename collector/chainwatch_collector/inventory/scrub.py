@@ -6,8 +6,7 @@ An allow-list: a field that a later XenAPI brings stays out. Names of VMs and di
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from chainwatch_collector.inventory.records import Ref
-from chainwatch_collector.inventory.slim import (
+from chainwatch_collector.inventory.kept import (
     BACKUP_PREFIXES,
     HOST_SOFTWARE,
     MAX_VALUE,
@@ -15,6 +14,7 @@ from chainwatch_collector.inventory.slim import (
     SR_SM_CONFIG,
     VDI_OTHER_CONFIG,
 )
+from chainwatch_collector.inventory.records import Ref
 
 _NAMED: Final = frozenset({"uuid", "name_label", "other_config", "current_operations"})
 FIELDS: Final[Mapping[str, frozenset[str]]] = {

@@ -10,6 +10,15 @@ from typing import Any, Final, NamedTuple, cast
 
 from chainwatch_collector.inventory.blocks import Bitmap, parse_bitmap
 from chainwatch_collector.inventory.fields import NO_REF, Fields, parse_pair
+from chainwatch_collector.inventory.kept import (
+    BACKUP_PREFIXES,
+    HOST_SOFTWARE,
+    MAX_VALUE,
+    SR_OTHER_CONFIG,
+    SR_SM_CONFIG,
+    VDI_OTHER_CONFIG,
+    kept,
+)
 from chainwatch_collector.inventory.records import (
     EMPTY,
     Host,
@@ -26,25 +35,6 @@ from chainwatch_collector.inventory.records import (
     Vm,
 )
 
-SR_OTHER_CONFIG: Final = frozenset(
-    ("auto-scan", "dirty", "gc", "coalesce", "leaf-coalesce", "coalesce-error-rate", "xo:maintenanceState", "testmode")
-)
-SR_SM_CONFIG: Final = frozenset(
-    {
-        *("allocation", "initial_allocation", "allocation_quantum", "multipathable", "gc_no_space"),
-        *("last-coalesce-error", "type", "use_vhd", "image-formats", "preferred-image-formats"),
-    }
-)
-VDI_OTHER_CONFIG: Final = frozenset(("leaf-coalesce", "gc", "coalesce"))
-HOST_SOFTWARE: Final = frozenset(
-    {
-        *("product_version", "product_version_text", "product_version_text_short", "product_brand", "platform_name"),
-        *("platform_version", "build_number", "xapi", "xapi_build", "xen", "linux", "sm"),
-    }
-)
-BACKUP_PREFIXES: Final = ("xo:", "XO_")
-MAX_VALUE: Final = 512
-"""Longer values of other_config are documents (resource sets, custom fields), not marks of a backup."""
 MAX_BODY: Final = 4096
 _FORMATS: Final[Mapping[str, str]] = {"vhd": "vhd", "qcow2": "qcow2", "raw": "raw", "aio": "raw"}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -67,7 +57,7 @@ def slim_pool(f: Fields) -> Pool:
         master_ref=f.reference("master"),
         restrictions=frozenset(name for name, value in restrictions.items() if str(value).lower() == "true"),
         ha_enabled=f.flag("ha_enabled"),
-        other_config=_kept(f.map("other_config"), frozenset(), BACKUP_PREFIXES),
+        other_config=kept(f.map("other_config"), frozenset(), BACKUP_PREFIXES),
     )
 
 
@@ -82,7 +72,7 @@ def slim_host(f: Fields, live: bool | None = None) -> Host:
         address=f.text("address"),
         enabled=f.flag("enabled", True),
         live=live,
-        software=_kept(software, HOST_SOFTWARE),
+        software=kept(software, HOST_SOFTWARE),
         multipathing=f.flag("multipathing"),
         resident_vm_refs=f.texts("resident_VMs"),
         allowed_operations=f.texts("allowed_operations"),
@@ -105,8 +95,8 @@ def slim_sr(f: Fields) -> Sr:
         virtual_allocation_bytes=f.integer("virtual_allocation"),
         is_tools_sr=f.flag("is_tools_sr"),
         clustered=f.flag("clustered"),
-        other_config=_kept(f.map("other_config"), SR_OTHER_CONFIG),
-        sm_config=_kept(f.map("sm_config"), SR_SM_CONFIG),
+        other_config=kept(f.map("other_config"), SR_OTHER_CONFIG),
+        sm_config=kept(f.map("sm_config"), SR_SM_CONFIG),
         current_operations=f.texts("current_operations"),
         allowed_operations=f.texts("allowed_operations"),
     )
@@ -145,7 +135,7 @@ def slim_vdi(f: Fields) -> SlimVdi:
         read_only=f.flag("read_only"),
         cbt_enabled=f.optional_flag("cbt_enabled"),
         gc_no_space=bool(sm_config.get("gc_no_space")),
-        other_config=_kept(f.map("other_config"), VDI_OTHER_CONFIG, BACKUP_PREFIXES),
+        other_config=kept(f.map("other_config"), VDI_OTHER_CONFIG, BACKUP_PREFIXES),
         current_operations=f.texts("current_operations"),
     )
     return SlimVdi(vdi, bitmap)
@@ -171,7 +161,7 @@ def slim_vm(f: Fields) -> Vm:
         current_operations=f.texts("current_operations"),
         suspend_vdi_ref=f.reference("suspend_VDI"),
         vusb_count=len(f.texts("VUSBs")),
-        other_config=_kept(f.map("other_config"), frozenset(), BACKUP_PREFIXES),
+        other_config=kept(f.map("other_config"), frozenset(), BACKUP_PREFIXES),
     )
 
 
@@ -276,17 +266,6 @@ def _set(sm_config: Mapping[str, Any], key: str) -> bool:
 
 def _attached(sm_config: Mapping[str, Any]) -> Mapping[Ref, str]:
     found = {intern(key[5:]): intern(str(mode)) for key, mode in sm_config.items() if key.startswith("host_")}
-    return found or EMPTY
-
-
-def _kept(values: Mapping[str, Any], keys: frozenset[str], prefixes: tuple[str, ...] = ()) -> Mapping[str, str]:
-    if not values:
-        return EMPTY
-    found = {
-        intern(key): str(value)
-        for key, value in values.items()
-        if (key in keys or (prefixes and key.startswith(prefixes))) and len(str(value)) <= MAX_VALUE
-    }
     return found or EMPTY
 
 
