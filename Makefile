@@ -36,3 +36,15 @@ fmt: setup ## let ruff format and mend what it can
 .PHONY: test
 test: setup ## every behaviour once, at most 15 minutes on 2 cores
 	@scripts/test
+
+.PHONY: demo
+demo: setup ## the lab: two pools, dom0s with faults, a real collector, agents; ONCE=1 stops after the diagnosis
+	@scripts/demo $(if $(ONCE),--once)
+
+.PHONY: bench
+bench: setup ## the benchmark suite: a table of figures with their goals, bench/latest.json; ONLY=module for one
+	@cd tests && PYTHONPATH=../agent:../collector:../proto/gen:. ../.venv/bin/python -m bench $(if $(ONLY),--only $(ONLY))
+
+.PHONY: rpm
+rpm: setup ## the packages for dom0 and for the collector, into dist/
+	@packaging/rpm/build
