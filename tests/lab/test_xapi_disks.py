@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lab.xapi import images
@@ -186,6 +186,8 @@ def test_a_bitmap_survives_its_encoding(bitmap: int) -> None:
 
 
 @settings(max_examples=40, deadline=None)
+@example(list("wswdl"))
+@example(list("wswswddil"))
 @given(st.lists(st.sampled_from("sdilw"), max_size=25))
 def test_whatever_sm_does_no_data_is_lost(tmp_path_factory: pytest.TempPathFactory, steps: list[str]) -> None:
     """s snapshots, d deletes the oldest snapshot, i and l merge, w writes: what the disk reads stays."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import itertools
 import json
 import ssl
 from collections.abc import Iterator
@@ -64,6 +65,18 @@ def test_sessions_over_the_cap_of_their_originator_go_oldest_first(pool: LabPool
         assert call("pool.get_all", sessions[1])["result"]
         counts = call("event.from", other, ["task"], "", 0.0)["result"]["valid_ref_counts"]
         assert counts["session"] == 4
+
+
+def test_a_session_in_use_outlives_an_idle_one(pool: LabPool) -> None:
+    times = (datetime(2026, 1, 1, 0, minute, tzinfo=UTC) for minute in itertools.count())
+    pool.call(lambda lab: setattr(lab.sessions, "clock", lambda: next(times)))
+    pool.call(lambda lab: setattr(lab.sessions, "per_originator", 2))
+    with json_rpc(pool) as call:
+        used, idle = login(call, pool), login(call, pool)
+        assert call("pool.get_all", used)["result"]
+        login(call, pool)
+        assert code(call("pool.get_all", idle)) == "SESSION_INVALID"
+        assert call("pool.get_all", used)["result"]
 
 
 def test_an_idle_session_expires(pool: LabPool) -> None:
@@ -201,7 +214,18 @@ def test_messages_since_a_time(pool: LabPool) -> None:
         for since in ("20260115T00:00:00Z", "2026-01-15T00:00:00Z"):
             found = call("message.get_since", session, since)["result"]
             assert [record["obj_uuid"] for record in found.values()] == ["two"]
+        assert call("message.get_since", session, "20260201T00:00:00Z")["result"] == {}
+        assert len(call("message.get", session, "SR", "two", "20260131T23:59:59Z")["result"]) == 1
+        assert call("message.get", session, "SR", "two", "20260201T00:00:00Z")["result"] == {}
         assert len(call("message.get_all_records", session)["result"]) == 2
+
+
+def test_a_message_of_this_second_is_since_this_second(pool: LabPool) -> None:
+    """The file's name has the fraction that the record lacks."""
+    ref = pool.do("message", name="ALARM", priority=5, class_name="SR", uuid="now")
+    with json_rpc(pool) as call:
+        stamp = pool.dump()["message"][ref]["timestamp"]
+        assert list(call("message.get_since", login(call, pool), stamp)["result"]) == [ref]
 
 
 def test_a_backup_window_snapshots_heartbeats_and_alarms(pool: LabPool) -> None:

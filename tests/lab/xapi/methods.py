@@ -193,8 +193,7 @@ def _message_where(call: Call) -> dict[str, Any]:
 
 def _messages_of(call: Call) -> dict[str, Any]:
     class_name, uuid, since = call.params
-    found = call.pool.messages.since(parse_time(since))
-    return {ref: row for ref, row in found.items() if (row.fields["cls"], row.fields["obj_uuid"]) == (class_name, uuid)}
+    return call.pool.messages.of(class_name, uuid, parse_time(since))
 
 
 def _permissions(call: Call) -> list[str]:
