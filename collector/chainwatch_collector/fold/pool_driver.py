@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -30,6 +31,9 @@ LOG = logging.getLogger(__name__)
 # What ends a try and says nothing against the next one.
 TROUBLE = (NotOwnerError, SQLAlchemyError, QueryTimeoutError, WriterBusyError, WriterClosedError)
 
+# More than this does not wait for the next commit: memory stays bounded while much is read.
+MANY_ROWS: Final = 10_000
+
 
 @dataclass(frozen=True)
 class FoldSettings:
@@ -38,7 +42,8 @@ class FoldSettings:
     `judge_every`: findings that time alone raises appear so soon. `judge_gap`: so much lies between two judgements of a
     pool however much happens; `judge_behind`: after so long it is judged though not everything is read.
     `slice`: for so long one pool may read before the others have their turn.
-    `store_every`: what was observed is in the database so soon; evidence and findings are at once.
+    `commit_gap`: so much lies between two commits of a pool, unless many rows wait: what a crash takes back is read
+    again. `store_every`: what was observed is in the database so soon.
     """
 
     owner: str
@@ -49,6 +54,7 @@ class FoldSettings:
     judge_gap: float = 0.2
     slice: float = 0.3
     retry: float = 2.0
+    commit_gap: float = 0.5
     store_every: float = 10.0
 
 
@@ -135,8 +141,8 @@ class PoolDriver:
             return times.retry - clock
         if self._waiting.dirty:
             return 0.0
-        gap = max(settings.judge_gap, 3 * times.judging)
-        return times.judged + (gap if self._waiting.changed else max(gap, settings.judge_every)) - clock
+        due = self._judging_in(clock)
+        return min(due, times.stored + settings.commit_gap - clock) if self._fold.dirty else due
 
     def turn(self, now: datetime) -> Judged | None:
         """Read on, judge when everything is read, commit. None where there is nothing to show."""
@@ -160,11 +166,17 @@ class PoolDriver:
         fold = self._loaded(now)
         self._read(fold)
         judged = self._judged(fold, now) if self._judging_due() else None
-        if fold.dirty or time.monotonic() - self._times.stored > self._settings.store_every:
+        if self._commit_due(fold):
             self._commit(fold.pending(now), now)
         if judged is not None and self._building:
             self._built()
         return judged
+
+    def _commit_due(self, fold: PoolFold) -> bool:
+        since = time.monotonic() - self._times.stored
+        if fold.dirty:
+            return since >= self._settings.commit_gap or fold.waiting_rows >= MANY_ROWS or self._building
+        return since >= self._settings.store_every
 
     def _owned(self) -> bool:
         """Take the pool, or renew its lease; whether it is ours."""
@@ -235,7 +247,12 @@ class PoolDriver:
         clock = time.monotonic()
         if self._waiting.dirty:
             return not self._building and clock - self._times.judged > self._settings.judge_behind
-        return self.due_in(clock) <= 0
+        return self._judging_in(clock) <= 0
+
+    def _judging_in(self, clock: float) -> float:
+        times, settings = self._times, self._settings
+        gap = max(settings.judge_gap, 3 * times.judging)
+        return times.judged + (gap if self._waiting.changed else max(gap, settings.judge_every)) - clock
 
     def _judged(self, fold: PoolFold, now: datetime) -> Judged:
         began = time.monotonic()

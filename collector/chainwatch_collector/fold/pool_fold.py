@@ -76,6 +76,11 @@ class PoolFold:
         changed = any(judgement.findings or judgement.transitions for judgement in pending.judgements)
         return bool(pending.hosts or pending.history or changed)
 
+    @property
+    def waiting_rows(self) -> int:
+        """Rows that wait to be committed."""
+        return len(self._pending.events) + len(self._pending.runs)
+
     def add_host(self, host: HostFold) -> None:
         """A host of this pool, from where its fold stands."""
         self.hosts[host.host_id] = host

@@ -33,6 +33,14 @@ class _Place(NamedTuple):
     mtime_us: int
 
 
+_AFTER, _BEFORE = FILES.alias("after_file"), FILES.alias("before_file")
+# Made once: an alias made anew costs more than the query, and a fold asks at every step.
+_GAPS = (
+    select(GAPS, LOGS.c.path, _AFTER.c.ordinal.label("after_ordinal"), _BEFORE.c.ordinal.label("before_ordinal"))
+    .join(LOGS, LOGS.c.id == GAPS.c.log_id)
+    .outerjoin(_AFTER, _AFTER.c.id == GAPS.c.after_file_id)
+    .outerjoin(_BEFORE, _BEFORE.c.id == GAPS.c.before_file_id)
+)
 _REASONS = {1: "rotated_away", 2: "truncated", 3: "history_limit", 4: "unreadable"}
 
 
@@ -122,16 +130,7 @@ def coverage(connection: Connection, host_id: int, log: str) -> list[CoverageRow
 
 def gaps_after(connection: Connection, host_id: int, gap_id: int = 0, limit: int = 1000) -> list[GapSeen]:
     """Gaps declared after the one with `gap_id`, oldest first. A gap that learns its end gets a new id."""
-    after, before = FILES.alias("after_file"), FILES.alias("before_file")
-    query = (
-        select(GAPS, LOGS.c.path, after.c.ordinal.label("after_ordinal"), before.c.ordinal.label("before_ordinal"))
-        .join(LOGS, LOGS.c.id == GAPS.c.log_id)
-        .outerjoin(after, after.c.id == GAPS.c.after_file_id)
-        .outerjoin(before, before.c.id == GAPS.c.before_file_id)
-        .where(GAPS.c.host_id == host_id, GAPS.c.id > gap_id)
-        .order_by(GAPS.c.id)
-        .limit(limit)
-    )
+    query = _GAPS.where(GAPS.c.host_id == host_id, GAPS.c.id > gap_id).order_by(GAPS.c.id).limit(limit)
     return [
         GapSeen(
             gap_id=r.id,

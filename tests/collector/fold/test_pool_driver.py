@@ -30,7 +30,7 @@ CLOCK = NOW + timedelta(minutes=1)
 
 def driver_of(store: Store, owner: str = "me", version: int = 1) -> PoolDriver:
     """A driver that judges whenever it may."""
-    settings = FoldSettings(owner, version, judge_every=0.0, judge_gap=0.0, retry=0.0)
+    settings = FoldSettings(owner, version, judge_every=0.0, judge_gap=0.0, retry=0.0, commit_gap=0.0)
     return PoolDriver(UNASSIGNED, FoldStore(store.readers, store.writer, lambda: CLOCK), settings, Thresholds())
 
 
