@@ -18,7 +18,7 @@ import XenAPI
 
 from chainwatch_collector.inventory import fetch
 from chainwatch_collector.inventory.assembly import Assembly
-from chainwatch_collector.inventory.connection import Connection, Pace
+from chainwatch_collector.inventory.connection import Connection, Pace, with_port_of
 from chainwatch_collector.inventory.dial import Credentials, Dialer, LoggedIn, log_out
 from chainwatch_collector.inventory.messages import MessageLog
 from chainwatch_collector.inventory.methods import CLASSES
@@ -28,6 +28,7 @@ from chainwatch_collector.inventory.session import PoolSession, Timeouts
 from chainwatch_collector.inventory.tls import Trust
 
 LOG: Final = logging.getLogger(__name__)
+FAULT_SECONDS: Final = 30.0
 NOT_ASKED: Final = "network: not asked yet since the collector started"
 EVENT_CLASSES: Final = tuple(name.lower() for name in CLASSES)
 
@@ -86,7 +87,8 @@ class PoolFollower:
         self._margin = self._rhythm.margin
         self._clock = clock
         self._stop = threading.Event()
-        members = tuple(host.address for host in self.picture.hosts.values() if host.address)
+        hosts = self.picture.hosts.values()
+        members = tuple(with_port_of(host.address, addresses[0]) for host in hosts if host.address)
         pool_uuid = self.picture.pool.uuid if self.picture.pool is not None else ""
         self._connection = Connection(addresses, members, pool_uuid, pace, _spread)
         self._dialer = Dialer(
@@ -98,6 +100,7 @@ class PoolFollower:
         self._messages_at = float("-inf")
         self._token = ""
         self._accepted: dict[str, tuple[int, int]] = {}
+        self._seen: dict[str, tuple[int, int]] = {}
         self._thread = threading.Thread(target=self._run, name=f"xenapi-{key}", daemon=True)
 
     def start(self) -> None:
@@ -117,25 +120,29 @@ class PoolFollower:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        try:
-            while not self._stop.is_set():
+        while not self._stop.is_set():
+            try:
                 held = self._session if self._assembly is not None else None
                 found = self._dialer.dial(held)
-                if found is None:
-                    break
-                self._use(found)
-        except Exception:  # a fault of ours: the pool must show as unreachable, not as it was
-            LOG.exception("pool %s: following it ended", self.key)
-            self._show_problem(Problem("reply", "an internal error ended the session; see the collector's log"))
-        finally:
-            self._end()
+                if found is not None:
+                    self._use(found)
+            except Exception:  # a fault of ours: the pool must show as unreachable, not as it was
+                LOG.exception("pool %s: its session ended", self.key)
+                self._show_problem(Problem("reply", "an internal error ended the session; see the collector's log"))
+                self._forget()
+                self._stop.wait(FAULT_SECONDS)
+        self._end()
 
     def _use(self, found: LoggedIn) -> None:
-        if found.session is not self._session:
+        old = self._session
+        if found.session is not old:
             self._forget()
             self.counters.logins += 1
+        left = old.handle if old is not None and old is not found.session else None
         self._session = found.session
         try:
+            if left:
+                found.session.end_session(left)
             self._follow(found.session)
         except fetch.StoppedError:
             pass
@@ -193,8 +200,9 @@ class PoolFollower:
     def _compare(self, session: PoolSession, assembly: Assembly, counts: dict[str, int]) -> None:
         """Repair what differs, once: what a repair cannot bring in line (a role that hides rows) is left."""
         for kind, pair in fetch.differing(assembly, counts).items():
-            if self._accepted.get(kind) == pair:
-                continue
+            before, self._seen[kind] = self._seen.get(kind), pair
+            if self._accepted.get(kind) == pair or (kind == "task" and before != pair):
+                continue  # tasks come and go between two looks: only what stays is wrong
             wrong = fetch.repair(session, assembly, kind)
             self.counters.repairs += 1
             self.counters.repaired += wrong
@@ -248,4 +256,4 @@ def _not_asked(before: Picture | None, now: datetime) -> Picture:
 
 
 def _spread(seconds: float) -> float:
-    return seconds * random.uniform(0.8, 1.2)  # no secret: pools that failed together do not come back together
+    return seconds * random.uniform(1.0, 1.3)  # no secret: pools that failed together do not come back together

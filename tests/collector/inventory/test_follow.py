@@ -76,8 +76,10 @@ def test_a_half_open_connection(followed: Followed) -> None:
     followed.lab.do("fault", silent=True)
     followed.lab.do("burst_add", sr="nfs-1", count=20)
     followed.until(lambda _: followed.follower.counters.errors > before, "the silence is noticed")
+    followed.until(lambda picture: bool(picture.problem), "a problem is shown")
     followed.lab.do("heal")
     followed.until_equal()
+    assert sessions(followed.lab) == 1
 
 
 def test_a_body_that_breaks_off_continues_with_the_same_session(followed: Followed) -> None:
