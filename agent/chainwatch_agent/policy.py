@@ -161,9 +161,10 @@ def check(policy: Policy) -> None:
         for ident in part.idents:
             if not 0 < len(ident) <= MAX_LITERAL_BYTES or b" " in ident or b":" in ident or b"\n" in ident:
                 raise PolicyError("{}: ident {!r} is no syslog ident".format(part.log, ident[:40]))
-    literals = sum(len(part.literals) + len(part.noise) for part in policy.logs)
+    literals = sum(len(part.literals) for part in policy.logs)
+    noise = sum(len(part.noise) for part in policy.logs)
     idents = sum(len(part.idents) for part in policy.logs)
-    if literals > MAX_LITERALS or idents > MAX_IDENTS:
+    if literals > MAX_LITERALS or noise > MAX_LITERALS or idents > MAX_IDENTS:
         raise PolicyError(
             "{} literals and {} idents, at most {} and {}".format(literals, idents, MAX_LITERALS, MAX_IDENTS)
         )
