@@ -67,7 +67,8 @@ def _by_log(sr: SrState, refused: dict[str, Incident], now: datetime, limits: Th
         if newer_tree and depth < limits.chain_at_limit_depth:
             incident = None
         if depth >= limits.chain_near_limit_depth or incident is not None:
-            yield _condition(sr, leaf.vdi, depth, {}, incident, now, limits, "")
+            name = max(leaf.vdi, incident.vdi, key=len) if incident is not None else leaf.vdi
+            yield _condition(sr, name, depth, {}, incident, now, limits, "")
     for incident in refused.values():
         if not (leaves and _after(sr, incident)):
             yield _condition(sr, incident.vdi, limits.chain_at_limit_depth, {}, incident, now, limits, "")

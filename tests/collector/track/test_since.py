@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from chainwatch_collector.chains.build import build_forest
 from chainwatch_collector.inventory.records import Vdi
@@ -10,7 +10,7 @@ from collector.judge.scene import START, a_picture, a_vbd, a_vm, an_sr, disk, pe
 from smlog import A, B, C
 
 
-def later(seconds: float) -> object:
+def later(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from operator import methodcaller
 
 import pytest
 from chainwatch_collector.read.reader import HostReader
@@ -43,25 +44,25 @@ def story(host: str, name: str, start: datetime) -> list[Step]:
         # Frozen copies: what a tracker gets is how the runs stood at that time.
         runs = [replace(run, merges=list(run.merges)) for run in reader.take_changed_runs()]
         coverage = Coverage(since=start, until=start + timedelta(seconds=begin))
-        steps.append(lambda tracker, f=facts, r=runs, c=coverage: tracker.take(host, f, r, c))
+        steps.append(methodcaller("take", host, facts, runs, coverage))
     return steps
 
 
 def observed(host: str) -> list[Step]:
-    steps: list[Step] = [lambda tracker: tracker.stream_changed(host, True, START)]
+    steps: list[Step] = [methodcaller("stream_changed", host, True, START)]
     for turn in range(4):
         at = START + timedelta(seconds=10 * turn)
         samples = ProcessesObserved(
             host_uuid=host, at=at, processes=(process(written=turn << 20),), ended=(), dropped_total=0
         )
-        steps.append(lambda tracker, s=samples: tracker.observe(s))
+        steps.append(methodcaller("observe", samples))
     return steps
 
 
 def pictures() -> list[Step]:
     first = a_picture(pending_chain())
     second = replace(a_picture(merged_chain()), as_of=START + timedelta(minutes=30), srs=first.srs, hosts=first.hosts)
-    return [lambda tracker: tracker.see(first), lambda tracker: tracker.see(second)]
+    return [methodcaller("see", first), methodcaller("see", second)]
 
 
 def sources() -> list[list[Step]]:
