@@ -7,12 +7,13 @@ import time
 from collections.abc import Awaitable, Callable
 
 import grpc
-from chainwatch.v1 import evidence_pb2, ingest_service_pb2, ingest_service_pb2_grpc
+from chainwatch.v1 import ingest_service_pb2, ingest_service_pb2_grpc
 from sqlalchemy.exc import SQLAlchemyError
 
 from chainwatch_collector.keep.intake import Refusal, StreamOpened
 from chainwatch_collector.keep.streams import close_stream, open_stream
 from chainwatch_collector.keep.writer import Priority, WriterBusyError, WriterClosedError
+from chainwatch_collector.receive.answers import welcome_of
 from chainwatch_collector.receive.evidence_requests import EvidencePart, EvidenceRefusedError
 from chainwatch_collector.receive.identity import IdentityError, Peer, peer_of
 from chainwatch_collector.receive.messages import MessageError, hello_of
@@ -20,7 +21,6 @@ from chainwatch_collector.receive.shared import Shared
 from chainwatch_collector.receive.stream import Context, HostStream, StreamEndedError, ended_by
 
 LOG = logging.getLogger(__name__)
-FEATURES = ("samples", "status", "process-events", "policy", "evidence", "drain", "reopen")
 _SWEEP_SECONDS = 5.0
 RevokedCheck = Callable[[Peer], Awaitable[str | None]]
 
@@ -151,28 +151,7 @@ class IngestService(ingest_service_pb2_grpc.IngestServiceServicer):
             older.fail(ended_by(Refusal("superseded", f"by stream epoch {stream.opened.stream_epoch}")))
 
     def _welcome(self, opened: StreamOpened) -> ingest_service_pb2.CollectorMessage:
-        limits = self.shared.limits
-        welcome = ingest_service_pb2.Welcome(
-            stream_epoch=opened.stream_epoch,
-            limits=ingest_service_pb2.Limits(
-                window_bytes=limits.window_bytes,
-                max_message_bytes=limits.max_message_bytes,
-                heartbeat_seconds=limits.heartbeat_seconds,
-                sample_seconds=limits.sample_seconds,
-            ),
-            features=FEATURES,
-            collector_version=self._version,
-            collector_clock_us=self.shared.now_us(),
-            policy=self._policy,
-        )
-        for position in opened.positions:
-            welcome.positions.add(
-                file=evidence_pb2.FileKey(fingerprint=position.key.fingerprint, salt=position.key.salt),
-                to_offset=position.to_offset,
-                tail_sha256=position.tail_sha256,
-                ordinal=position.ordinal,
-                log=position.log,
-            )
+        welcome = welcome_of(opened, self.shared.limits, self._policy, self._version, self.shared.now_us())
         return ingest_service_pb2.CollectorMessage(welcome=welcome)
 
     def _mark_closed(self, opened: StreamOpened) -> None:

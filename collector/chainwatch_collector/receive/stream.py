@@ -10,11 +10,12 @@ import logging
 import time
 
 import grpc
-from chainwatch.v1 import evidence_pb2, ingest_service_pb2
+from chainwatch.v1 import ingest_service_pb2
 
 from chainwatch_collector.keep.ingest import StreamBatch
 from chainwatch_collector.keep.intake import Committed, FileKey, FileSeenIn, Item, Refusal, SpanIn, StreamOpened
 from chainwatch_collector.keep.writer import Priority, WriterBusyError
+from chainwatch_collector.receive.answers import acks_of
 from chainwatch_collector.receive.identity import Peer
 from chainwatch_collector.receive.limits import MAX_FILES_SEEN
 from chainwatch_collector.receive.messages import MessageError, item_of, policy_in
@@ -209,15 +210,5 @@ class HostStream:
             self._shared.listener.observed(observation_of(host_uuid, observation))
 
     async def _acknowledge(self, committed: Committed) -> None:
-        for ack in committed.acks:
-            message = ingest_service_pb2.Ack(
-                file=evidence_pb2.FileKey(fingerprint=ack.key.fingerprint, salt=ack.key.salt),
-                to_offset=ack.to_offset,
-                ordinal=ack.ordinal,
-                observed_seq=committed.observed_seq,
-                reopen_salt=ack.reopen_salt,
-            )
-            await self.send(ingest_service_pb2.CollectorMessage(ack=message))
-        if not committed.acks and committed.observations:
-            message = ingest_service_pb2.Ack(observed_seq=committed.observed_seq)
-            await self.send(ingest_service_pb2.CollectorMessage(ack=message))
+        for ack in acks_of(committed):
+            await self.send(ingest_service_pb2.CollectorMessage(ack=ack))
