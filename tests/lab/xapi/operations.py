@@ -2,12 +2,12 @@
 
 import inspect
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from lab.xapi import actions, load, scenarios
 from lab.xapi.pool import XapiPool
-from lab.xapi.values import Record, RefSet, format_time
+from lab.xapi.rpc_json import plain
+from lab.xapi.values import Record
 
 OPERATIONS: Mapping[str, Any] = {function.__name__: function for function in (*scenarios.ALL, *actions.ALL, *load.ALL)}
 
@@ -26,14 +26,4 @@ def dump(pool: XapiPool) -> dict[str, dict[str, Record]]:
     """Class → reference → record as JSON, messages too; sessions are nobody's to see."""
     tables = {name: table.rows for name, table in pool.database.tables.items() if name != "session"}
     tables["message"] = pool.messages.rows
-    return {name: {ref: _json(row.fields) for ref, row in rows.items()} for name, rows in tables.items()}
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, RefSet):
-        return list(value)
-    if isinstance(value, dict):
-        return {key: _json(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_json(item) for item in value]
-    return format_time(value) if isinstance(value, datetime) else value
+    return {name: {ref: plain(row.fields) for ref, row in rows.items()} for name, rows in tables.items()}

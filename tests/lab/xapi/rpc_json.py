@@ -57,7 +57,7 @@ def _encode(value: Any, out: list[bytes]) -> None:
     """Pieces of JSON; rows come from their cache."""
     if isinstance(value, Row):
         if value.json is None:
-            value.json = json.dumps(_plain(value.fields), separators=(",", ":")).encode()
+            value.json = json.dumps(plain(value.fields), separators=(",", ":")).encode()
         out.append(value.json)
     elif isinstance(value, dict) and not isinstance(value, RefSet):
         separator = b"{"
@@ -74,15 +74,15 @@ def _encode(value: Any, out: list[bytes]) -> None:
             separator = b","
         out.append(b"]" if value else b"[]")
     else:
-        out.append(json.dumps(_plain(value), separators=(",", ":")).encode())
+        out.append(json.dumps(plain(value), separators=(",", ":")).encode())
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """What `json` can write: sets as lists, times as text."""
     if isinstance(value, RefSet):
         return list(value)
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return format_time(value) if isinstance(value, datetime) else value
