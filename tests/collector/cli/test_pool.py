@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 from chainwatch_collector.cli.main import main
 from chainwatch_collector.inventory.dump import picture_from_dump
+from chainwatch_collector.show.app import build_app
+from chainwatch_collector.show.settings import ShowSettings
 from collector.inventory.conftest import build
+from collector.show.estate import estate
+from collector.show.serving import NamedGuard, served
 from lab.xapi.handle import LabPool, lab_pool
 
 Out = pytest.CaptureFixture[str]
@@ -83,6 +87,19 @@ def test_an_untrusted_certificate_says_which_one(
     assert add(lab, monkeypatch, "--fingerprint", shown) == 0
     assert main(["pool", "test", "prod"]) == 0
     assert "sha256:" in capsys.readouterr().out
+
+
+def test_list_asks_the_collector(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Out) -> None:
+    monkeypatch.setenv("CHAINWATCH_TOKEN", "admin")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    with served(build_app(estate(), NamedGuard(), ShowSettings())) as url:
+        monkeypatch.setenv("CHAINWATCH_URL", url)
+        codes = [main(["pool", "list"]), main(["pool"])]
+        out = capsys.readouterr().out
+        assert codes[0] == codes[1]
+        assert out.count("prod") >= 2
+        assert main(["pool", "list", "-o", "json"]) == codes[0]
+    assert json.loads(capsys.readouterr().out)["items"]
 
 
 @pytest.mark.parametrize(
