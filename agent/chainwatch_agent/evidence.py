@@ -32,7 +32,7 @@ class EvidenceServer:
         refusal = self._refusal(request)
         if refusal:
             return [_message(_error(request, refusal))]
-        self._replies = self._answer(request)
+        self._replies = self._answer(request, self._clock() + (float(request.deadline_seconds) or _DEFAULT_SECONDS))
         return []
 
     def next_replies(self) -> List[Message]:
@@ -57,8 +57,9 @@ class EvidenceServer:
             return "{} is not followed; [log] files in agent.conf names those that are".format(request.log[:200])
         return ""
 
-    def _answer(self, request: ingest_service_pb2.EvidenceRequest) -> Iterator[ingest_service_pb2.EvidenceReply]:
-        deadline = self._clock() + (float(request.deadline_seconds) or _DEFAULT_SECONDS)
+    def _answer(
+        self, request: ingest_service_pb2.EvidenceRequest, deadline: float
+    ) -> Iterator[ingest_service_pb2.EvidenceReply]:
         try:
             for reply in self._parts(request):
                 if self._clock() > deadline:
@@ -98,17 +99,30 @@ def _generation_at(found: List[Generation], around_us: int) -> Optional[Generati
 def _around(source: Source, one: Generation, around: float, most: int) -> int:
     """An offset so that the time lies in the middle of `most` bytes. A .gz is looked through from its beginning."""
     near = one.mtime_us / 1e6
-    if not source.compressed:
-        middle = find_time(source.read_at, source.size(), around, near)
+    if source.compressed:
+        middle = _find_forwards(source, around, near)
     else:
-        middle = 0
-        while True:
-            block = source.read_at(middle, _BLOCK_BYTES)
-            at = line_time(block[block.find(b"\n") + 1 :], near) if middle else line_time(block, near)
-            if len(block) < _BLOCK_BYTES or (at is not None and at >= around):
-                break
-            middle += len(block)
+        middle = find_time(source.read_at, source.size(), around, near)
     return max(0, middle - most // 2)
+
+
+def _find_forwards(source: Source, around: float, near: float) -> int:
+    """The first line that is not older, block by block; the end where there is none."""
+    at = 0
+    while True:
+        block = source.read_at(at, _BLOCK_BYTES)
+        last = line_time(block[block.rfind(b"\n", 0, -1) + 1 :], near)
+        if last is not None and last >= around:
+            break
+        if len(block) < _BLOCK_BYTES:
+            return at + len(block)
+        at += block.rfind(b"\n") + 1 or len(block)
+    for line in block.split(b"\n"):
+        time = line_time(line, near)
+        if time is not None and time >= around:
+            break
+        at += len(line) + 1
+    return at
 
 
 def _replies(

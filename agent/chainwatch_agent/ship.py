@@ -192,11 +192,9 @@ class Shipper:
         """Ends when asked to stop or to drain."""
         while not self._stopping and self._draining is None:
             now = time.monotonic()
-            messages = self._urgent()
-            if not messages and self._reader.poll(now):
-                messages = self._reader.next_messages(now)
-            if not messages:
-                messages = self._evidence.next_replies()
+            messages = self._urgent() or self._evidence.next_replies()
+            if self._reader.poll(now):
+                messages += self._reader.next_messages(now)
             for message in messages:
                 self._reader.counters.add("bytes_sent_total", message.ByteSize())
                 await stream.write(message)

@@ -116,11 +116,12 @@ class Collector:
         finally:
             connection.close()
 
-    def lines(self, log: str = SMLOG) -> List[bytes]:
-        """What is stored of a log, in the order (ordinal, offset)."""
+    def lines(self, host: str = HOST, log: str = SMLOG) -> List[bytes]:
+        """What is stored of a host's log, in the order (ordinal, offset)."""
         rows = self.query(
             "SELECT l.data FROM lines l JOIN files f ON f.id = l.file_id JOIN logs g ON g.id = f.log_id"
-            " WHERE g.path = ? ORDER BY f.ordinal, l.offset",
+            " JOIN hosts h ON h.id = f.host_id WHERE h.uuid = ? AND g.path = ? ORDER BY f.ordinal, l.offset",
+            host,
             log,
         )
         return [bytes(row[0]) for row in rows]
@@ -145,6 +146,7 @@ class Dom0:
                 addresses, pki, host, self.root, directory, extra
             )
         )
+        self.host = host
         self.process: Optional[Process] = None
 
     @property
