@@ -18,8 +18,9 @@ NEAR = time.mktime((2026, 1, 2, 12, 0, 0, 0, 0, -1))
         (b"\0\0Jan  3 11:00:00 h SM: x", (2026, 1, 3, 11)),
     ],
 )
-def test_the_year_is_the_newest_that_is_not_in_the_future(line: bytes, at: "tuple[int, ...]") -> None:
-    assert line_time(line, NEAR) == time.mktime(at + (0, 0, 0, 0, -1))
+def test_the_year_is_the_newest_that_is_not_in_the_future(line: bytes, at: "tuple[int, int, int, int]") -> None:
+    year, month, day, hour = at
+    assert line_time(line, NEAR) == time.mktime((year, month, day, hour, 0, 0, 0, 0, -1))
 
 
 def test_rfc_3339() -> None:

@@ -23,7 +23,7 @@ def reading(path: Path, offset: int = 0) -> SpanReader:
 
 
 def spans(reader: SpanReader, final: bool = False) -> List[evidence_pb2.Span]:
-    found = []
+    found: List[evidence_pb2.Span] = []
     while True:
         reader.read(1000, 5)
         if final and reader.at_end:
