@@ -91,7 +91,7 @@ def _why(sr: SrState, host: HostState, since: datetime) -> tuple[str, str, LineR
     if sr.runtime is not None and sr.runtime.unit_state == "activating":
         return "unit_waits", "its systemd unit is activating and waits, for xapi or another job", None
     last = sr.runs[-1] if sr.runs else None
-    if last is not None and last.outcome == "killed":
+    if last is not None and (last.outcome == "killed" or last.running):
         return "killed", "the last run was killed and nothing has asked for another", last.last or last.start
     if sr.kick is not None and sr.kick.at is not None and sr.kick.at >= since:
         return "kicked_not_started", "it was asked for, but did not start", sr.kick

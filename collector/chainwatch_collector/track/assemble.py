@@ -102,7 +102,7 @@ def sr_state(uuid: str, parts: Sequence[Part], around: Around) -> SrState:
         tree=_tree(ordered),
         gc_host=around.gc_host.uuid if around.gc_host is not None else None,
         hosts=tuple(dict.fromkeys(part.host for part in ordered)),
-        open_run=next((run for run in reversed(runs) if run.running), None),
+        open_run=_open_run(runs, around.gc_log),
         step=newest.log.step if newest is not None else None,
         runs=tuple(runs[-RUNS_SHOWN:]),
         incidents=_incidents(ordered, around),
@@ -124,6 +124,14 @@ def sr_state(uuid: str, parts: Sequence[Part], around: Around) -> SrState:
         flags_since=around.since.flags,
         missing_vdis=around.since.missing,
     )
+
+
+def _open_run(runs: Sequence[RunSeen], gc_log: HostLog | None) -> RunSeen | None:
+    """The newest run without an end. Where the GC's host is known, one of that host, and not one that is known gone."""
+    for run in reversed(runs):
+        if run.running and (gc_log is None or (run.key.host == gc_log.host and not gc_log.is_gone(run))):
+            return run
+    return None
 
 
 def _key(ref: LineRef | None) -> tuple[datetime, str, int, int]:

@@ -20,11 +20,12 @@ from chainwatch_collector.track.coverage import Coverage
 from chainwatch_collector.track.image_work import ImageWork
 from chainwatch_collector.track.incidents import Incident, Incidents
 from chainwatch_collector.track.observations import Observation, ProcessesObserved, StatusObserved
-from chainwatch_collector.track.runs_seen import run_seen
+from chainwatch_collector.track.runs_seen import RunSeen, run_seen
 from chainwatch_collector.track.sr_log import SrLog
 
 _SR_IN_LOCK = re.compile(r"/var/lock/sm/(?:lvm-)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/")
 _RUN_NAMES_KEPT = 500
+_GC_ENDED_KEPT = 200
 
 
 @dataclass(slots=True)
@@ -47,6 +48,7 @@ class HostLog:
     processes: ProcessesObserved | None = None
     images: ImageWork = field(default_factory=ImageWork)
     grew_at: datetime | None = None
+    gc_ended: dict[int, datetime] = field(default_factory=dict)
     dropped_total: int = 0
     clock_ahead_seconds: float | None = None
     version: int = 0
@@ -137,10 +139,30 @@ class HostLog:
             self.dropped_total = max(self.dropped_total, observation.dropped_total)
             if _newer(observation.at, self.processes.at if self.processes else None):
                 self.processes = observation
+                self._gone(observation)
                 self.images.see(observation)
         elif _newer(observation.at, self.status.at if self.status else None):
             self._grown(observation)
             self.status = observation
+
+    def _gone(self, observed: ProcessesObserved) -> None:
+        """GC processes that are no more: a run whose process ended has ended, whatever its log still owes."""
+        for ended in observed.ended:
+            if ended.kind == "gc" and ended.seen_until is not None:
+                self.gc_ended[ended.pid] = ended.seen_until
+                if len(self.gc_ended) > _GC_ENDED_KEPT:
+                    del self.gc_ended[next(iter(self.gc_ended))]
+
+    def is_gone(self, run: RunSeen) -> bool:
+        """Whether an open run is known to have died without a word: its host booted since, or its process ended."""
+        began, last = run.at, run.last_at
+        booted = self.status.host.booted_at if self.status is not None else None
+        if began is None or last is None:
+            return False
+        if booted is not None and booted > last:
+            return True
+        ended = self.gc_ended.get(run.pid)
+        return ended is not None and ended >= began
 
     def _grown(self, status: StatusObserved) -> None:
         before = {log.path: log.size_bytes for log in self.status.logs} if self.status else {}

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 _UNKNOWN: Final = "unknown"
 CLEAN_APART: Final = timedelta(minutes=10)
-CLEAN_KEPT: Final = 60
+CLEAN_NEWEST: Final = 10
+CLEAN_KEPT: Final = 80
 
 
 def fold(log: SrLog, fact: Fact) -> bool:
@@ -50,13 +51,18 @@ def _ended(log: SrLog, fact: GcEnded) -> None:
 
 
 def _count_clean(log: SrLog, fact: GcEnded) -> None:
-    """Runs that ended well in a row; with a scan every 30 s only one in ten minutes is kept."""
+    """Runs that ended well in a row: the newest ones, and of the older ones one in ten minutes (a scan every 30 s)."""
     if fact.outcome in ("failed", "crashed", "aborted", "killed"):
         log.clean_ends = []
         return
-    at, last = fact.ref.at, log.clean_ends[-1] if log.clean_ends else None
-    if fact.outcome in ("idle", "worked") and at is not None and (last is None or at - last >= CLEAN_APART):
-        log.clean_ends = [*log.clean_ends[-CLEAN_KEPT:], at]
+    if fact.outcome not in ("idle", "worked") or fact.ref.at is None:
+        return
+    ends = [*log.clean_ends, fact.ref.at]
+    if len(ends) > CLEAN_NEWEST and ends[-CLEAN_NEWEST] - ends[-CLEAN_NEWEST - 1] < CLEAN_APART:
+        older = ends[:-CLEAN_NEWEST]
+        apart = len(older) < 2 or older[-1] - older[-2] >= CLEAN_APART
+        ends = ends if apart else [*older[:-1], *ends[-CLEAN_NEWEST:]]
+    log.clean_ends = ends[-CLEAN_KEPT:]
 
 
 def _forget_correction(log: SrLog, fact: GcEnded) -> None:

@@ -78,7 +78,7 @@ class SrState:
     """One SR. `uuid` is the 4 hex digits as printed where nothing resolves them; `record` None without an inventory.
 
     `gc_host`: key in `PoolState.hosts` of the host that runs its GC, None where that is not known.
-    `clean_ends`: ends of runs without a failure since the last one with one, thinned to one in ten minutes.
+    `clean_ends`: ends of runs without a failure since the last one with one, the older ones thinned.
     `pending_since`, `garbage_since`, `flags_since`: VDI uuid, or (uuid, flag) → when the pictures first showed it so.
     `missing_vdis`: uuids with `VDI.missing`.
     `no_gc`: why SM's GC does not work on it, empty where it does. Its state in a word is `judge`'s, who has thresholds.

@@ -108,6 +108,7 @@ class PoolTracker:
             gc_record.uuid if gc_record is not None else None,
             tuple((found.process.pid, found.seen_at, found.done_bytes) for found in processes),
             gc_log.status.at if gc_log is not None and gc_log.status is not None else None,
+            len(gc_log.gc_ended) if gc_log is not None else 0,
             live.asked_at if any(part.log.incidents.found for part in parts) else None,
         )
         cached = live.cache.get(uuid)

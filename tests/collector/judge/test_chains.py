@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from chainwatch_collector.inventory.records import Vdi
 from collector.judge.scene import disk, offline, quiet_pool
@@ -11,7 +13,7 @@ def uuid_of(number: int) -> str:
     return f"{number:08x}-0000-4000-8000-00000000{number:04x}"
 
 
-def chain(depth: int, **leaf: object) -> list[Vdi]:
+def chain(depth: int, **leaf: Any) -> list[Vdi]:
     """A chain of this many images, the last the visible leaf."""
     hidden = [disk(uuid_of(1), hidden=True)]
     hidden += [disk(uuid_of(n), uuid_of(n - 1), hidden=True) for n in range(2, depth)]
