@@ -87,7 +87,7 @@ def test_a_loop_that_counts_is_walked_until_the_tolerance_is_gone() -> None:
     assert xo_would_skip(picture("me", vdis=by_uuid(vdi("me", "me"))), GUEST) is False
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(forests, st.integers(0, 3))
 def test_the_same_as_walking_as_xo_does(vdis: dict[str, Vdi], tolerance: int) -> None:
     shown = picture(*vdis, vdis=vdis)

@@ -86,8 +86,11 @@ def grown(draw: st.DrawFn) -> dict[str, Vdi]:
         count += 1
         uuid = f"n{count:03d}"
         branches = draw(st.integers(0, 3)) if room > 0 and count < 40 else 0
-        make = base if branches else draw(st.sampled_from([vdi, snap]))
-        vdis[uuid] = make(uuid, parent)
+        if branches:
+            blocks = draw(st.integers(0, 2000))
+            vdis[uuid] = base(uuid, parent, allocated_blocks=blocks, merged_blocks=2 * blocks)
+        else:
+            vdis[uuid] = draw(st.sampled_from([vdi, snap]))(uuid, parent)
         for _ in range(branches):
             grow(uuid, room - 1)
 
