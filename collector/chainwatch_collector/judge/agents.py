@@ -12,7 +12,7 @@ from chainwatch_collector.judge.registry import family
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.read.facts import LineRef
 from chainwatch_collector.track.state import HostState, PoolState
-from chainwatch_collector.words import age, duration, percent, size
+from chainwatch_collector.words import age, duration, percent, plural, size
 
 
 def of_host(
@@ -128,21 +128,24 @@ def unassigned(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[
 
 @family("EVIDENCE_GAP")
 def gap(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condition]:
-    """Log bytes were rotated away unread: what happened in there is not known."""
+    """Log bytes were rotated away unread, or observations lost: what happened in there is not known."""
     for host in state.hosts.values():
         recent = [ref for ref in host.gaps if ref.at is None or _within(ref.at, now, limits.evidence_gap_seconds)]
-        if not recent:
-            continue
+        dropped = host.dropped_at is not None and _within(host.dropped_at, now, limits.evidence_gap_seconds)
         lost = f" ({size(host.lost_bytes)})" if host.lost_bytes else ""
-        yield of_host(
-            host,
-            "EVIDENCE_GAP",
-            "warning",
-            f"Part of the log of {host.name}{lost} was gone before it was read: what ended in there is not known.",
-            recent[0].at or now,
-            evidence=tuple(ref for ref in recent if ref.text),
-            count=len(recent),
-        )
+        told = [f"part of the log of {host.name}{lost} was gone before it was read"] if recent else []
+        told += [f"{plural(host.dropped_total, 'observation')} of {host.name} did not fit its ring"] if dropped else []
+        if told:
+            words = " and ".join(told)
+            yield of_host(
+                host,
+                "EVIDENCE_GAP",
+                "warning",
+                f"{words[0].upper()}{words[1:]}; what happened meanwhile is not known.",
+                (recent[0].at if recent else host.dropped_at) or now,
+                evidence=tuple(ref for ref in recent if ref.text),
+                count=max(1, len(recent)),
+            )
 
 
 def _within(at: datetime, now: datetime, seconds: float) -> bool:

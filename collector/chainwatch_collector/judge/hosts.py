@@ -10,7 +10,7 @@ from datetime import datetime
 from chainwatch_collector.inventory.records import Host, Pbd
 from chainwatch_collector.judge.agents import of_host
 from chainwatch_collector.judge.answer import Severity
-from chainwatch_collector.judge.condition import INVENTORY, Condition, of_sr, sr_words
+from chainwatch_collector.judge.condition import INVENTORY, Condition, host_source, of_sr, sr_words
 from chainwatch_collector.judge.registry import family
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.track.incidents import Incident
@@ -139,31 +139,55 @@ _IO_WORDS = {
 
 @family("SR_IO_ERRORS")
 def io_errors(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condition]:
-    """EIO, "server not responding", a read-only remount: of a host where no SR is named, else of the SR."""
+    """EIO, "server not responding", a read-only remount: of the SR where its mount tells, else of the host."""
     for host in state.hosts.values():
         for incident in _recent(host, tuple(_IO_WORDS), now, limits.io_error_seconds):
-            said = incident.detail[:160]
-            yield of_host(
-                host,
-                "SR_IO_ERRORS",
-                "error",
-                f"On {host.name} {_IO_WORDS[incident.cause]} ({plural(incident.count, 'line')}): {said}",
-                incident.first.at or now,
-                evidence=incident.proofs,
-                count=incident.count,
-            )
-        for mount in host.status.mounts if host.status is not None else ():
-            sr = state.srs.get(mount.sr_uuid)
-            if mount.read_only and sr is not None and sr.record is not None and not sr.no_gc:
-                yield of_sr(
-                    sr,
+            said = f"{_IO_WORDS[incident.cause]} ({plural(incident.count, 'line')}): {incident.detail[:160]}"
+            srs = _mounted_from(state, host, incident)
+            for sr in srs:
+                yield _io_error(sr, host, f"{sr_words(sr)} on {host.name}: {said}", now, incident)
+            if not srs:
+                yield of_host(
+                    host,
                     "SR_IO_ERRORS",
                     "error",
-                    f"{sr_words(sr)} is mounted read-only on {host.name}.",
-                    now=now,
-                    key=f"read_only:{host.key}",
-                    params={"host": host.name},
+                    f"On {host.name} {said}",
+                    incident.first.at or now,
+                    evidence=incident.proofs,
+                    count=incident.count,
                 )
+        for mount in host.status.mounts if host.status is not None else ():
+            found = state.srs.get(mount.sr_uuid)
+            if mount.read_only and found is not None and found.record is not None and not found.no_gc:
+                yield _io_error(found, host, f"{sr_words(found)} is mounted read-only on {host.name}.", now, None)
+
+
+def _mounted_from(state: PoolState, host: HostState, incident: Incident) -> list[SrState]:
+    """The SRs that this host has mounted from the server that does not answer."""
+    server = _device(incident)
+    if incident.cause != "nfs_down" or not server or host.status is None:
+        return []
+    uuids = [mount.sr_uuid for mount in host.status.mounts if mount.source.split(":", 1)[0] == server]
+    return [state.srs[uuid] for uuid in dict.fromkeys(uuids) if uuid in state.srs]
+
+
+def _io_error(sr: SrState, host: HostState, summary: str, now: datetime, incident: Incident | None) -> Condition:
+    return of_sr(
+        sr,
+        "SR_IO_ERRORS",
+        "error",
+        summary,
+        now=now,
+        incidents=(incident,) if incident is not None else (),
+        key=f"{incident.cause if incident is not None else 'read_only'}:{host.key}",
+        params={"host": host.name},
+        sources=frozenset((host_source(host.key),)),
+    )
+
+
+def _device(incident: Incident) -> str:
+    """The device or server of a system message."""
+    return incident.key.partition(":")[2]
 
 
 def _recent(host: HostState, causes: tuple[str, ...], now: datetime, seconds: float) -> list[Incident]:
@@ -172,7 +196,11 @@ def _recent(host: HostState, causes: tuple[str, ...], now: datetime, seconds: fl
         one
         for one in host.incidents
         if one.cause in causes
-        and (one.cause == "nfs_down" or one.last.at is None or (now - one.last.at).total_seconds() <= seconds)
+        and (
+            (one.cause == "nfs_down" and _device(one))
+            or one.last.at is None
+            or (now - one.last.at).total_seconds() <= seconds
+        )
     ]
 
 

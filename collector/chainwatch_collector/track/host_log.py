@@ -50,6 +50,7 @@ class HostLog:
     grew_at: datetime | None = None
     gc_ended: dict[int, datetime] = field(default_factory=dict)
     dropped_total: int = 0
+    dropped_at: datetime | None = None
     clock_ahead_seconds: float | None = None
     version: int = 0
     sr_versions: dict[str, int] = field(default_factory=dict)
@@ -136,7 +137,7 @@ class HostLog:
         if received_at is not None and observation.at is not None:
             self.clock_ahead_seconds = (observation.at - received_at).total_seconds()
         if isinstance(observation, ProcessesObserved):
-            self.dropped_total = max(self.dropped_total, observation.dropped_total)
+            self._dropped(observation)
             if _newer(observation.at, self.processes.at if self.processes else None):
                 self.processes = observation
                 self._gone(observation)
@@ -144,6 +145,13 @@ class HostLog:
         elif _newer(observation.at, self.status.at if self.status else None):
             self._grown(observation)
             self.status = observation
+
+    def _dropped(self, observed: ProcessesObserved) -> None:
+        """Observations that the agent's ring had no room for; the first word of an agent only sets the mark."""
+        before = self.processes.dropped_total if self.processes is not None else observed.dropped_total
+        if observed.dropped_total > before:
+            self.dropped_at = observed.at
+        self.dropped_total = observed.dropped_total
 
     def _gone(self, observed: ProcessesObserved) -> None:
         """GC processes that are no more: a run whose process ended has ended, whatever its log still owes."""

@@ -58,6 +58,7 @@ def host_state(key: str, log: HostLog, record: Host | None) -> HostState:
         status=log.status,
         log_grew_at=log.grew_at,
         dropped_total=log.dropped_total,
+        dropped_at=log.dropped_at,
         clock_ahead_seconds=log.clock_ahead_seconds,
         sampled_at=log.processes.at if log.processes is not None else None,
         incidents=tuple(log.incidents),

@@ -40,6 +40,7 @@ StateWord = Literal[
 class HostState:
     """One host. `key`: its uuid where known, else the name in its log. `connected` None: no agent was ever there.
 
+    `dropped_at`: when observations were last lost because the agent's ring was full; `dropped_total`: how many in all.
     `coverage` None: not one line of its log was read. `first_at`, `newest_at`: times of lines read since the last gap.
     """
 
@@ -57,6 +58,7 @@ class HostState:
     status: StatusObserved | None = None
     log_grew_at: datetime | None = None
     dropped_total: int = 0
+    dropped_at: datetime | None = None
     clock_ahead_seconds: float | None = None
     sampled_at: datetime | None = None
     incidents: tuple[Incident, ...] = ()

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from chainwatch_collector.track.coverage import Coverage
+from chainwatch_collector.track.observations import ProcessesObserved
 from collector.judge.scene import (
     GIB,
     MASTER,
@@ -108,6 +109,17 @@ def test_gap_is_told_for_a_day() -> None:
     found = scene.look()["EVIDENCE_GAP"]
     assert "4.0 KiB" in found.summary
     assert "EVIDENCE_GAP" not in scene.wait(86_500).codes()
+
+
+def test_observations_that_did_not_fit() -> None:
+    scene = quiet_pool()
+    samples = ProcessesObserved(host_uuid=MASTER, at=START, processes=(), ended=(), dropped_total=7)
+    scene.agents = {MEMBER}
+    scene.tracker.observe(samples, START)
+    assert "EVIDENCE_GAP" not in scene.look()
+    scene.now += timedelta(seconds=5)
+    scene.tracker.observe(dataclasses.replace(samples, at=scene.now, dropped_total=9), scene.now)
+    assert "did not fit" in scene.look()["EVIDENCE_GAP"].summary
 
 
 def test_log_that_is_off() -> None:

@@ -90,6 +90,16 @@ def test_dead_filer_until_it_answers() -> None:
     assert "SR_IO_ERRORS" not in scene.codes()
 
 
+def test_dead_filer_names_the_srs_that_are_mounted_from_it() -> None:
+    scene = quiet_pool()
+    there = MountSeen(sr_uuid=SR, mount_point="/run/sr-mount/x", fs_type="nfs4", source="filer:/x", read_only=False)
+    scene.mounts = (there,)
+    kernel(scene, "[ 1234.5] nfs: server filer not responding, still trying")
+    found = scene.look()["SR_IO_ERRORS"]
+    assert (found.subject.kind, found.subject.uuid) == ("sr", SR)
+    assert "not responding" in found.evidence[0].text
+
+
 def test_read_only_mount() -> None:
     scene = quiet_pool()
     mount = MountSeen(sr_uuid=SR, mount_point="/run/sr-mount", fs_type="nfs", source="filer:/x", read_only=True)
