@@ -263,7 +263,7 @@ def test_a_change_reaches_the_trees_it_concerns_and_no_other() -> None:
     vdis = by_uuid(base("a"), vdi("b", "a"), base("x"), vdi("y", "x"), snap("s", "x"))
     old = build_forest(sr(), vdis)
     for changed in (
-        {uuid: vdi for uuid, vdi in vdis.items() if uuid != "s"},
+        {uuid: one for uuid, one in vdis.items() if uuid != "s"},
         {**vdis, "s": snap("s")},
     ):
         new = build_forest(sr(), changed, old)
