@@ -45,6 +45,10 @@ class Settings(NamedTuple):
 class ConfigError(Exception):
     """One line: file, section, key, what is wrong, what is right."""
 
+    def __init__(self, text: str) -> None:
+        printable = "".join(c if c.isprintable() else " " for c in text)
+        super().__init__(" ".join(printable.split()))
+
 
 def load(path: str) -> Settings:
     """Read a file. Raises `ConfigError`."""

@@ -29,6 +29,8 @@ from chainwatch_agent.watch import Watcher
 
 FEATURES = ("samples", "status", "policy", "drain", "reopen")
 _CHECKPOINT_SECONDS = 10.0
+# The kernel tells of every change: polling only makes sure.
+_POLLS_WITH_INOTIFY = 5
 
 
 def clock_us() -> int:
@@ -61,6 +63,8 @@ class Agent:
         self._events = log_events(paths.values()) if settings.inotify else None
         evidence = EvidenceServer(paths, settings.evidence)
         self.shipper = Shipper(settings, self.reader, self._ring, evidence, self.hello, log)
+        if self._events is not None:
+            self.shipper.idle_seconds = settings.poll_seconds * _POLLS_WITH_INOTIFY
         self._checkpoint_problem = ""
 
     def stop(self) -> None:

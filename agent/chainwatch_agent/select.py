@@ -32,11 +32,12 @@ _Run = Tuple[int, int]
 class _Watch:
     """A message of one (ident, pid) that goes on. `kind`: a command, its failure, or a text that an empty line ends."""
 
-    __slots__ = ("armed", "kind", "left", "seen_bytes")
+    __slots__ = ("armed", "ended", "kind", "left", "seen_bytes")
 
     def __init__(self, kind: str, armed: bool = False) -> None:
         self.kind = kind
         self.armed = armed
+        self.ended = False
         self.left = _WATCH_LINES
         self.seen_bytes = 0
 
@@ -73,39 +74,41 @@ class Selector:
             runs = sorted(runs + by_ident) if runs and by_ident else runs or by_ident
         return _slices(block, base_offset, runs)
 
-    def _follow(self, block: bytes, hits: "Dict[int, int]", lines: "Dict[int, int]") -> None:
-        for key in list(self._watches):
-            self._watched(block, key, 0, lines)
+    def _follow(self, block: bytes, hits: Dict[int, int], lines: Dict[int, int]) -> None:
+        """Select what belongs to messages that began in a block before, and to those that begin in this one."""
+        begins: Dict[int, Tuple[bytes, _Watch]] = {}
         for start in sorted(hits):
-            line = block[start : hits[start]]
-            kind = _kind(line)
-            if kind is None:
+            begun = _begin(block[start : hits[start]])
+            if begun is not None:
+                begins[start] = begun
+        for key in list(self._watches):
+            self._watched(block, key, 0, begins, lines)
+        for start in sorted(begins):
+            key, watch = begins[start]
+            self._watches.pop(key, None)
+            if watch.ended:
                 continue
-            own = _key(line)
-            if own is None:
-                continue
-            watch = _Watch(kind)
-            if kind == "failed" and _stands_alone(line, watch):
-                continue
-            self._watches.pop(own, None)
-            self._watches[own] = watch
+            self._watches[key] = watch
             if len(self._watches) > _MAX_WATCHES:
                 del self._watches[next(iter(self._watches))]
-            self._watched(block, own, hits[start], lines)
+            self._watched(block, key, hits[start], begins, lines)
 
-    def _watched(self, block: bytes, key: bytes, behind: int, lines: "Dict[int, int]") -> None:
-        """Select this watch's lines from `behind` on, until it ends."""
+    def _watched(
+        self, block: bytes, key: bytes, behind: int, begins: Dict[int, Tuple[bytes, _Watch]], lines: Dict[int, int]
+    ) -> None:
+        """Select this watch's lines from `behind` on, until it ends or another message of its key begins."""
         watch = self._watches[key]
         at = block.find(key, behind)
         while at >= 0:
             start = block.rfind(b"\n", behind, at) + 1 or behind
+            if start in begins and begins[start][0] == key:
+                return
             end = block.find(b"\n", at) + 1 or len(block)
-            if _goes_on(watch, block[at + len(key) : end], lines, start, end):
-                behind = end
-                at = block.find(key, end)
-            else:
+            if not _goes_on(watch, block[at + len(key) : end], lines, start, end):
                 del self._watches[key]
                 return
+            behind = end
+            at = block.find(key, end)
         watch.seen_bytes += len(block) - behind
         if watch.kind != "command" and watch.seen_bytes > _WATCH_BYTES:
             del self._watches[key]
@@ -223,14 +226,19 @@ def _any_head(literals: Sequence[bytes]) -> "Pattern[bytes]":
     return re.compile(re.escape(_HEAD) + b"(?=[" + firsts + b"])(?:" + b"|".join(groups) + b")")
 
 
-def _kind(line: bytes) -> Optional[str]:
+def _begin(line: bytes) -> "Optional[Tuple[bytes, _Watch]]":
+    """(key, watch) of a line that begins a message of several lines; an ended watch where it is whole already."""
     if b"FAILED in util.pread: " in line:
-        return "failed"
-    if b": EXCEPTION " in line or b"scan with NOFAIL flag, output:" in line:
-        return "text"
-    if b"] ['" in line:
-        return "command"
-    return None
+        watch = _Watch("failed", b"', stderr: '" in line)
+        watch.ended = watch.armed and line.rstrip(b"\r\n").endswith(b"'")
+    elif b": EXCEPTION " in line or b"scan with NOFAIL flag, output:" in line:
+        watch = _Watch("text")
+    elif b"] ['" in line:
+        watch = _Watch("command")
+    else:
+        return None
+    key = _key(line)
+    return (key, watch) if key is not None else None
 
 
 def _key(line: bytes) -> Optional[bytes]:
@@ -241,12 +249,6 @@ def _key(line: bytes) -> Optional[bytes]:
     if begin < 0 or not line[at + 3 : end].isdigit():
         return None
     return line[begin : end + 1]
-
-
-def _stands_alone(line: bytes, watch: _Watch) -> bool:
-    """Whether a failed command's line is whole: `... stderr: '...'`."""
-    watch.armed = b"', stderr: '" in line
-    return watch.armed and line.rstrip(b"\r\n").endswith(b"'")
 
 
 def _goes_on(watch: _Watch, rest: bytes, lines: "Dict[int, int]", start: int, end: int) -> bool:

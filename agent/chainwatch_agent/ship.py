@@ -44,6 +44,8 @@ class Shipper:
     ) -> None:
         self.tempo = Tempo()
         self.connected_to = ""
+        # How long to sleep when nothing is due: longer where the kernel tells of changes.
+        self.idle_seconds = settings.poll_seconds
         self._settings = settings
         self._reader = reader
         self._ring = ring
@@ -193,13 +195,14 @@ class Shipper:
         while not self._stopping and self._draining is None:
             now = time.monotonic()
             messages = self._urgent() or self._evidence.next_replies()
-            if self._reader.poll(now):
+            waiting = self._reader.poll(now)
+            if waiting:
                 messages += self._reader.next_messages(now)
             for message in messages:
                 self._reader.counters.add("bytes_sent_total", message.ByteSize())
                 await stream.write(message)
             if not messages:
-                await self._wait(self._settings.poll_seconds)
+                await self._wait(self._settings.poll_seconds if waiting else self.idle_seconds)
 
     def _urgent(self) -> List[Message]:
         """Observations first, and what a change of policy or a refusal hands out."""

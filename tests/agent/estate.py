@@ -159,11 +159,11 @@ class Dom0:
         with (self.logs / name).open("ab") as stream:
             stream.write(data)
 
-    def start(self) -> Process:
+    def start(self, python: str = sys.executable) -> Process:
         """`python -m chainwatch_agent run` under this very Python, in the ASCII locale that systemd gives."""
         environment = dict(os.environ, LANG="C", PYTHONPATH=os.pathsep.join(_import_path()))
         environment.pop("LC_ALL", None)
-        command = [sys.executable, "-W", "error", "-m", "chainwatch_agent", "run", "--config", str(self.config)]
+        command = [python, "-W", "error", "-m", "chainwatch_agent", "run", "--config", str(self.config)]
         self.process = Process(command, self.directory / "agent.log", environment)
         return self.process
 

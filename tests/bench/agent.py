@@ -1,0 +1,177 @@
+"""What the agent costs, on a real Python 3.6 where there is one: selection against grep, memory, idling, latency."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from agent.estate import HOST, Collector, Dom0, eventually, make_pki
+
+from bench import smlogs
+from bench.figures import Figure, figure
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+GREP = "LC_ALL=C grep -aiE 'exception|error'"
+_SIZE_BYTES = 100_000_000
+_ROUNDS = 5
+_IDLE_SECONDS = 20
+_APPENDS = 200
+
+# Runs under the agent's Python: a file through reader, selection and serialisation; CPU seconds and bytes as JSON.
+_SELECT = """
+import json, resource, sys, zlib
+from chainwatch_agent.identity import FileId
+from chainwatch_agent.policy import FLOOR, SMLOG, part_for
+from chainwatch_agent.select import Selector
+from chainwatch_agent.sources import PlainSource
+from chainwatch_agent.span_reader import SpanReader
+def cpu():
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+began, shipped, packed = cpu(), 0, 0
+reader = SpanReader(PlainSource(sys.argv[1]), FileId(b"f" * 32), 0, Selector(part_for(FLOOR, SMLOG)), 0)
+while True:
+    reader.read(256 * 1024, 0)
+    span = reader.take()
+    if span is None:
+        break
+    data = span.SerializeToString()
+    shipped += len(data)
+    if sys.argv[2] == "pack":
+        packed += len(zlib.compress(data))
+print(json.dumps({"cpu": cpu() - began, "shipped": shipped, "packed": packed}))
+"""
+
+
+def figures() -> list[Figure]:
+    """Every figure of the agent."""
+    with tempfile.TemporaryDirectory(prefix="chainwatch-bench-") as folder:
+        return [
+            *_selection(Path(folder), "noisy", 0.5),
+            *_selection(Path(folder), "dense", 0.1),
+            *_running(Path(folder)),
+        ]
+
+
+def _python() -> str:
+    packed = REPOSITORY / ".venv36" / "bin" / "python"
+    return str(packed) if packed.exists() else sys.executable
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": f"{REPOSITORY / 'agent'}:{REPOSITORY / 'proto' / 'gen'}"}
+
+
+def _selection(folder: Path, kind: str, goal: float) -> list[Figure]:
+    """CPU of grep over CPU of ours, the best of interleaved rounds."""
+    log = folder / f"{kind}.log"
+    smlogs.write(kind, _SIZE_BYTES, str(log))
+    ours, grep = [], []
+    for _ in range(_ROUNDS):
+        ours.append(_select(log, "plain")["cpu"])
+        grep.append(_children(f"{GREP} {log} > {folder}/found"))
+    sizes = _select(log, "pack")
+    size = log.stat().st_size
+    shipped = sizes["shipped" if kind == "noisy" else "packed"] / size
+    ratio = min(grep) / min(ours)
+    log.unlink()
+    met = ratio >= goal and shipped <= 0.1
+    what = "shipped" if kind == "noisy" else "shipped after compression"
+    words = f">= {goal} of grep, <= 10 % {what} (is {shipped:.1%})"
+    return [figure(f"select_{kind}_vs_grep", size / min(ours) / 1e6, "MB/s", words, met, GREP, ratio)]
+
+
+def _select(log: Path, mode: str) -> dict[str, float]:
+    command = [_python(), "-c", _SELECT, str(log), mode]
+    found: dict[str, float] = json.loads(subprocess.check_output(command, env=_environment()))
+    return found
+
+
+def _children(command: str) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, shell=True, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def _running(folder: Path) -> list[Figure]:
+    """A real agent with a real collector on loopback: latency first, then a lot to read, then idling."""
+    pki = make_pki(folder / "pki", HOST)
+    collector = Collector(folder / "collector", pki).start()
+    dom0 = Dom0(folder / "dom0", pki, f"localhost:{collector.port}")
+    try:
+        dom0.append(b"Nov 25 16:00:00 xcp-1 SMGC: [1] first\n")
+        process = dom0.start(_python())
+        eventually(lambda: len(collector.lines()) == 1, 60)
+        latencies = _latencies(dom0, collector)
+        _catch_up(folder, dom0, collector)
+        pid = process.child.pid
+        return [*_latency_figures(latencies), *_idle_figures(pid)]
+    finally:
+        dom0.end(signal.SIGTERM)
+        collector.end(signal.SIGTERM)
+
+
+def _latencies(dom0: Dom0, collector: Collector) -> list[float]:
+    """Seconds from an append until the line is in the database, one at a time (a poll of 0.5 ms is part of it)."""
+    taken = []
+    for number in range(_APPENDS):
+        began = time.perf_counter()
+        dom0.append(b"Nov 25 16:00:00 xcp-1 SMGC: [1] append %d\n" % number)
+        while collector.query("SELECT count(*) FROM lines") != [(number + 2,)]:
+            time.sleep(0.0005)
+        taken.append(time.perf_counter() - began)
+        time.sleep(0.02)
+    return taken
+
+
+def _latency_figures(taken: list[float]) -> list[Figure]:
+    cuts = statistics.quantiles(taken, n=100)
+    p50, p99 = cuts[49] * 1000, cuts[98] * 1000
+    return [
+        figure("append_to_ack_p50_ms", p50, "ms", "< 10 ms", p50 < 10),
+        figure("append_to_ack_p99_ms", p99, "ms", "< 100 ms", p99 < 100),
+    ]
+
+
+def _catch_up(folder: Path, dom0: Dom0, collector: Collector) -> None:
+    smlogs.write("noisy", _SIZE_BYTES, str(folder / "more"))
+    with (folder / "more").open("rb") as more, dom0.smlog.open("ab") as live:
+        while block := more.read(1 << 20):
+            live.write(block)
+    size = dom0.smlog.stat().st_size
+    eventually(lambda: collector.query("SELECT max(to_offset) FROM files") == [(size,)], 120)
+
+
+def _idle_figures(pid: int) -> list[Figure]:
+    time.sleep(3)
+    before, began = _used(pid), time.monotonic()
+    time.sleep(_IDLE_SECONDS)
+    after, seconds = _used(pid), time.monotonic() - began
+    cpu = 100 * (after[0] - before[0]) / seconds
+    wakeups = (after[1] - before[1]) / seconds
+    resident = after[2] / 1e6
+    return [
+        figure("agent_rss_mb", resident, "MB", "<= 38 MB", resident <= 38),
+        figure("agent_idle_cpu_percent", cpu, "%", "<= 0.1 %", cpu <= 0.1),
+        figure("agent_idle_wakeups_per_s", wakeups, "1/s", "<= 6", wakeups <= 6),
+    ]
+
+
+def _used(pid: int) -> tuple[float, int, int]:
+    """CPU seconds, voluntary context switches of all threads, resident bytes."""
+    cpu, switches = 0.0, 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        cpu += int((task / "schedstat").read_text().split()[0]) / 1e9
+        status = (task / "status").read_text()
+        switches += int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+    resident = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return cpu, switches, resident
