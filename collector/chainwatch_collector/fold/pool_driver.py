@@ -71,9 +71,10 @@ class _Times:
 
 @dataclass
 class _Waiting:
-    """What came for the pool and was not given to its fold yet."""
+    """What came for the pool and was not given to its fold yet. `behind`: hosts with more than the last batch held."""
 
     dirty: dict[int, None] = field(default_factory=dict)
+    behind: set[int] = field(default_factory=set)
     picture: Picture | None = None
     changed: bool = True
 
@@ -94,6 +95,7 @@ class PoolDriver:
         self._picture: Picture | None = None
         self._times = _Times()
         self._building = False
+        self._shown = False
 
     # --- what comes in ----------------------------------------------------------------------------------------
 
@@ -160,7 +162,7 @@ class PoolDriver:
 
     def _turn(self, now: datetime) -> Judged | None:
         if not self._owned():
-            self._fold = None
+            self._drop()
             self._times.retry = time.monotonic() + self._settings.retry
             return stored_answer(self._store, self.pool_uuid)
         fold = self._loaded(now)
@@ -170,6 +172,9 @@ class PoolDriver:
             self._commit(fold.pending(now), now)
         if judged is not None and self._building:
             self._built()
+        if judged is None and not self._shown:
+            judged = stored_answer(self._store, self.pool_uuid)
+        self._shown = True
         return judged
 
     def _commit_due(self, fold: PoolFold) -> bool:
@@ -186,7 +191,7 @@ class PoolDriver:
         taken = self._store.writer.write(lambda c: take_pool(c, self.pool_uuid, settings.owner, settings.lease))
         if self._ownership is not None and taken != self._ownership:
             # Another collector had it in between and wrote on: what is in memory is not what is stored.
-            self._fold = None
+            self._drop()
         if taken is not None and self._ownership is None:
             LOG.info("pool %s: owned in term %d", self.pool_uuid, taken.term)
         self._ownership, self._times.leased = taken, clock
@@ -216,6 +221,7 @@ class PoolDriver:
         for host in joining:
             fold.add_host(host.fold)
             self._waiting.dirty[host.row.host_id] = None
+            self._waiting.behind.add(host.row.host_id)
         fold.resume_coverage([host.fold for host in joining], now)
         for host in joining:
             at = host.row.last_seen_at or host.row.connected_at
@@ -231,6 +237,7 @@ class PoolDriver:
             del self._waiting.dirty[host_id]
             host = fold.hosts.get(host_id)
             if host is None:
+                self._waiting.behind.discard(host_id)
                 continue
             cursors, gap_id = dict(host.cursors), host.gap_id
             batch = self._store.readers.call(lambda c, h=host_id, k=cursors, g=gap_id: fetch(c, h, k, g))  # type: ignore[misc]
@@ -239,13 +246,16 @@ class PoolDriver:
             if batch.more:
                 # To the end of the queue: every host gets on.
                 self._waiting.dirty[host_id] = None
+                self._waiting.behind.add(host_id)
+            else:
+                self._waiting.behind.discard(host_id)
             if time.monotonic() > until:
                 return
 
     def _judging_due(self) -> bool:
-        """When everything is read; a fold that was there before and falls behind says so after a while."""
+        """When no host is behind; a fold that was there before and falls behind says so after a while."""
         clock = time.monotonic()
-        if self._waiting.dirty:
+        if self._waiting.behind:
             return not self._building and clock - self._times.judged > self._settings.judge_behind
         return self._judging_in(clock) <= 0
 
@@ -287,7 +297,7 @@ class PoolDriver:
             self._store.writer.write(lambda c: forget_version(c, ownership, version))
 
     def _start_over(self) -> None:
-        self._fold = None
+        self._drop()
         try:
             self._forget()
         except TROUBLE as error:
@@ -298,10 +308,14 @@ class PoolDriver:
         if reason != self.problem:
             LOG.warning("pool %s is not folded now: %s", self.pool_uuid, reason)
         self.problem = reason or "unknown"
-        self._fold = None
-        self._waiting.changed = True
+        self._drop()
         self._waiting.dirty.update(dict.fromkeys(self.hosts))
         self._times.retry = time.monotonic() + self._settings.retry
+
+    def _drop(self) -> None:
+        self._fold = None
+        self._waiting.changed = True
+        self._waiting.behind.clear()
 
     def close(self) -> None:
         """Commit what was gathered and give the pool up."""

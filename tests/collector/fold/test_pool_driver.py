@@ -28,9 +28,11 @@ from sqlalchemy import update
 CLOCK = NOW + timedelta(minutes=1)
 
 
-def driver_of(store: Store, owner: str = "me", version: int = 1) -> PoolDriver:
-    """A driver that judges whenever it may."""
-    settings = FoldSettings(owner, version, judge_every=0.0, judge_gap=0.0, retry=0.0, commit_gap=0.0)
+def driver_of(store: Store, owner: str = "me", version: int = 1, slice_seconds: float = 60.0) -> PoolDriver:
+    """A driver that judges and commits whenever it may."""
+    settings = FoldSettings(
+        owner, version, judge_every=0.0, judge_gap=0.0, retry=0.0, commit_gap=0.0, slice=slice_seconds
+    )
     return PoolDriver(UNASSIGNED, FoldStore(store.readers, store.writer, lambda: CLOCK), settings, Thresholds())
 
 
@@ -160,6 +162,25 @@ def test_another_version_is_built_beside_with_the_same_result(store: Store, expe
     assert first is not None
     assert second is not None
     assert second.answer == first.answer
+    assert whole(store) == expected
+    assert store.readers.call(lambda c: fold_versions(c, UNASSIGNED)) == [2]
+
+
+def test_while_it_is_built_anew_the_stored_answer_is_shown_and_nobody_judges(store: Store, expected: Made) -> None:
+    for source in sources():
+        grow(store, source)
+    first = turn(store, driver_of(store))
+    assert first is not None
+    builder = driver_of(store, version=2, slice_seconds=0.0)
+    shown = turn(store, builder)
+    assert shown is not None
+    assert (shown.state, shown.answer) == (None, first.answer)
+    assert store.readers.call(lambda c: fold_versions(c, UNASSIGNED)) == [1, 2]
+    # The builder is killed on the way; the next one goes on from there.
+    done = turn(store, driver_of(store, version=2, slice_seconds=0.0), times=4)
+    assert done is not None
+    assert done.state is not None
+    assert done.answer == first.answer
     assert whole(store) == expected
     assert store.readers.call(lambda c: fold_versions(c, UNASSIGNED)) == [2]
 
