@@ -15,9 +15,9 @@ _WORDS: Final[tuple[tuple[StateWord, frozenset[str]], ...]] = (
     ("stuck", frozenset(("GC_STUCK",))),
     ("crashed", frozenset(("GC_CRASHED", "SR_SCAN_FAILED"))),
     ("starved", frozenset(("GC_NOT_RUNNING",))),
-    ("disabled", frozenset(("GC_DISABLED",))),
-    ("blocked", frozenset(("COALESCE_NO_SPACE", "CHAIN_MULTI_HOST", "GC_BLOCKED_BY_HOST", "SR_DETACHED"))),
     ("failed", frozenset(("COALESCE_FAILED", "GC_INEFFECTIVE"))),
+    ("blocked", frozenset(("COALESCE_NO_SPACE", "CHAIN_MULTI_HOST", "GC_BLOCKED_BY_HOST", "SR_DETACHED"))),
+    ("disabled", frozenset(("GC_DISABLED",))),
 )
 """The first of these whose codes are open for the SR is its word; a run at work comes after `stuck`."""
 

@@ -25,7 +25,6 @@ IncidentKind = Literal[
     "host_blocked",
     "chain_too_long",
     "snapshot_no_space",
-    "snapshot_refused",
     "attach_no_space",
     "sr_full",
     "frozen",

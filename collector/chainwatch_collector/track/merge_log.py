@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 
 from chainwatch_collector.read.facts import (
     Fact,
-    GarbageDeleted,
     JournalReplayed,
     LeafSkipped,
     MergeCopyStarted,
@@ -47,8 +46,6 @@ def fold(log: SrLog, fact: Fact) -> bool:
             log.incidents.met(replace(incident, cause=fact.why), fact.run)
         case JournalReplayed():
             _replayed(log, fact)
-        case GarbageDeleted():
-            _remember(log.deleted, fact.vdi, fact)
         case _:
             return False
     return True

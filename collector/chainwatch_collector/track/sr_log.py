@@ -57,7 +57,6 @@ class SrLog:
     last_merge: LineRef | None = None
     last_line: LineRef | None = None
     command: str | None = None
-    command_at: LineRef | None = None
     snapshots_open: dict[str, LineRef] = field(default_factory=dict)
     scan_failures: int = 0
     interruptions: int = 0
@@ -65,7 +64,6 @@ class SrLog:
     copy_bytes: dict[str, int] = field(default_factory=dict)
     rates: list[CopyRate] = field(default_factory=list)
     merged_at: dict[str, LineRef] = field(default_factory=dict)
-    deleted: dict[str, LineRef] = field(default_factory=dict)
 
     def fold(self, fact: Fact) -> None:
         """Take one fact in; facts come in the order of the host's log."""
@@ -94,7 +92,7 @@ class SrLog:
             case TreeUnchanged():
                 self.name = fact.sr_name or self.name
             case SmCommandStarted():
-                self.command, self.command_at = fact.command, fact.ref
+                self.command = fact.command
                 trouble_log.command_started(self, fact)
             case _:
                 return False

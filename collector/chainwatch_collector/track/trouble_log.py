@@ -147,7 +147,7 @@ def _corrupt(log: SrLog, fact: VdiCorrupt) -> None:
 
 
 def _forgotten(log: SrLog, fact: VdisForgotten) -> None:
-    """A scan dropped records; one that the last tree had and that nothing has deleted or merged since is lost."""
+    """A scan dropped records: one that an image of the SR still names as its parent is lost."""
     if fact.added:
         for vdi in fact.vdis:
             log.incidents.heal("lost", key=vdi[:8])
@@ -165,8 +165,6 @@ def _forgotten(log: SrLog, fact: VdisForgotten) -> None:
 def command_started(log: SrLog, fact: SmCommandStarted) -> None:
     """A snapshot that started and raised nothing for a while went well."""
     _settle_snapshots(log, fact.ref)
-    if fact.command == "vdi_delete" and fact.vdi:
-        log.deleted[fact.vdi[:8]] = fact.ref
     if fact.command in SNAPSHOT_COMMANDS and fact.vdi:
         log.snapshots_open[fact.vdi] = fact.ref
 
