@@ -279,6 +279,15 @@ def test_a_parent_that_vanishes_leaves_its_children_without() -> None:
     assert (new.missing_parents, new.nodes["b"].depth, new.nodes["c"].status) == ({"b": "a"}, 1, "blocked")
 
 
+def test_loops_come_and_go() -> None:
+    sound = by_uuid(base("a"), base("b", "a"), vdi("c", "b"))
+    looping = {**sound, "a": base("a", "b")}
+    old = build_forest(sr(), sound)
+    knotted = build_forest(sr(), looping, old)
+    assert set(statuses(knotted).values()) == {"unknown"}
+    assert build_forest(sr(), sound, knotted) == old
+
+
 def test_switches_and_free_space_reach_unchanged_records() -> None:
     vdis = by_uuid(base("a"), base("b", "a", allocated_blocks=500, merged_blocks=500), vdi("c", "b"))
     old = build_forest(sr(), vdis)

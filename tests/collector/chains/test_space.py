@@ -68,6 +68,7 @@ def test_a_coalesced_size_of_the_field_is_one_that_the_formula_can_give() -> Non
 
 def test_overheads() -> None:
     assert empty_bytes(2 * TIB) == 4_329_472
+    assert (empty_bytes(0), empty_bytes(600 * MIB)) == (4096, 8192), "header 3 KiB, 300 entries to a sector, a bitmap"
     assert lvm_empty_volume_bytes() == 8 * MIB
     assert (bitmap_bytes(0), bitmap_bytes(1), bitmap_bytes(2 * MIB), bitmap_bytes(2 * MIB + 1)) == (0, 4096, 4096, 8192)
     assert lvm_volume_bytes(GIB + 1, "raw") == GIB + MIB_4
