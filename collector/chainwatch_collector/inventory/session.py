@@ -17,7 +17,7 @@ from chainwatch_collector.inventory.json_stream import BrokenReplyError, Path, w
 from chainwatch_collector.inventory.methods import check_allowed
 from chainwatch_collector.inventory.records import Ref
 from chainwatch_collector.inventory.tls import Trust
-from chainwatch_collector.inventory.transport import USER_AGENT, PoolTransport, Reply
+from chainwatch_collector.inventory.transport import PoolTransport, Reply
 
 ORIGINATOR: Final = "chainwatch"
 """xapi counts sessions by originator; without one, other people's leaks would end ours (xapi_session.ml)."""
@@ -33,7 +33,7 @@ class Timeouts(NamedTuple):
     xapi makes the whole of a reply before it sends any, and holds a wrong password for 5 s.
     """
 
-    connect: float = 5.0
+    connect: float = 3.0
     call: float = 60.0
     login: float = 20.0
     logout: float = 2.0
@@ -72,7 +72,7 @@ class PoolSession(XenAPI.Session):  # type: ignore[misc]
         """Log in. xapi waits 5 s before it refuses a password, and counts it. Raises as calls do, without a secret."""
         self._session = None
         try:
-            params = (username, password, "1.0", f"{ORIGINATOR} {USER_AGENT}")
+            params = (username, password, "1.0", ORIGINATOR)
             handle = self._result("session.login_with_password", params, _WHOLE)
         except XenAPI.Failure as failure:
             raise _scrubbed(failure, password) from None

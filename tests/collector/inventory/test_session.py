@@ -14,8 +14,9 @@ import XenAPI
 from chainwatch_collector.inventory.json_stream import BrokenReplyError
 from chainwatch_collector.inventory.methods import READ_ONLY_METHODS, MethodNotAllowedError
 from chainwatch_collector.inventory.problems import TRANSPORT_ERRORS, problem_of
-from chainwatch_collector.inventory.session import PoolSession, Timeouts, netloc
+from chainwatch_collector.inventory.session import ORIGINATOR, PoolSession, Timeouts, netloc
 from chainwatch_collector.inventory.tls import Trust, TrustError, UntrustedCertificateError, parse_fingerprint
+from chainwatch_collector.inventory.transport import USER_AGENT
 from lab.xapi.handle import LabPool, lab_pool
 
 FAST = Timeouts(connect=5, call=5, logout=2)
@@ -160,6 +161,36 @@ def test_one_connection_for_every_call(pool: LabPool) -> None:
     first = session._pool_transport._connection[1]
     list(session.records("host"))
     assert session._pool_transport._connection[1] is first
+    session.logout()
+
+
+@pytest.mark.parametrize("json_rpc", [True, False])
+def test_headers_are_far_below_what_xapi_takes(pool: LabPool, json_rpc: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.xapi.http_wire.HEADER_LIMIT_BYTES", 400)
+    session = make_session(pool, json_rpc=json_rpc)
+    session.login(pool.reader, pool.reader_password)
+    assert len(list(session.records("host"))) == 2
+    session.logout()
+
+
+@pytest.mark.parametrize("limit", ["MAX_REPLY_BYTES", "REPLY_SECONDS"])
+def test_a_reply_without_end_is_given_up(pool: LabPool, limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = make_session(pool)
+    session.login(pool.reader, pool.reader_password)
+    monkeypatch.setattr(f"chainwatch_collector.inventory.transport.{limit}", -1)
+    with pytest.raises(TimeoutError, match="no end"):
+        list(session.records("host"))
+    monkeypatch.undo()
+    assert len(list(session.records("host"))) == 2
+    session.logout()
+
+
+def test_sessions_are_counted_as_ours(pool: LabPool) -> None:
+    session = make_session(pool)
+    session.login(pool.reader, pool.reader_password)
+    originators = pool.call(lambda server: [one.originator for one in server.sessions.open.values()])
+    assert ORIGINATOR in originators
+    assert len(USER_AGENT) <= 64
     session.logout()
 
 
