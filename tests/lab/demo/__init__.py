@@ -1,0 +1,1 @@
+"""`make demo`: the simulated installation, diagnosed by the real product."""
