@@ -44,6 +44,8 @@ class Engine:
         self.record = Record("", "", "", None, "", "", "")
         self.at: datetime | None = None
         self.uncertain = True
+        # While a block is taken whole: the line of it that says what it means.
+        self.proof: LineRef | None = None
 
     def turn_to(self, line: AnyLine, record: Record, family: str) -> None:
         """Make this the line at hand; times are resolved in order, per log."""
@@ -54,7 +56,9 @@ class Engine:
         self.at, self.uncertain = clock.resolve(record.time, line.read_at, line.mtime)
 
     def ref(self) -> LineRef:
-        """The line at hand, as proof."""
+        """The line at hand, as proof; of a block, the line that says it."""
+        if self.proof is not None:
+            return self.proof
         line = self.line
         text = self.record.text
         if len(text) > _TEXT_LIMIT:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from chainwatch_collector.read import causes, ending, failures, images
 from chainwatch_collector.read.blocks import Block
@@ -26,19 +27,23 @@ _MERGE_TAGS = ("coalesce", "leaf-coalesce", "_doCoalesceLeaf", "pauseVDIs", "_fi
 
 
 def closed(engine: Engine, block: Block) -> None:
-    """A block ended, by its own end (`whole`) or cut short."""
+    """A block ended, by its own end (`whole`) or cut short. What it proves is proved by the line that says it."""
     if block.kind == "tree":
         _tree(engine, block)
     elif block.kind == "deletion":
         _deletion(engine, block)
-    elif block.kind == "banner":
-        _banner(engine, block)
-    elif block.kind == "trace":
-        sm_exception(engine, block.start, _message(block.text))
-    elif block.kind == "failed":
-        _failed(engine, block)
-    elif block.kind == "traceback":
-        traceback_closed(engine, block, engine.record.pid)
+    elif block.kind in _TOLD:
+        engine.proof = block.start
+        _TOLD[block.kind](engine, block)
+        engine.proof = None
+
+
+def _trace(engine: Engine, block: Block) -> None:
+    sm_exception(engine, block.start, _message(block.text))
+
+
+def _traceback(engine: Engine, block: Block) -> None:
+    traceback_closed(engine, block, engine.record.pid)
 
 
 def _message(text: str) -> str:
@@ -191,3 +196,11 @@ def _first_output(text: str) -> str:
         if said:
             return said[:200]
     return ""
+
+
+_TOLD: dict[str, Callable[[Engine, Block], None]] = {
+    "banner": _banner,
+    "trace": _trace,
+    "failed": _failed,
+    "traceback": _traceback,
+}

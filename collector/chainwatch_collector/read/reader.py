@@ -158,6 +158,9 @@ class HostReader:
         if block is not None:
             verdict = block.take(parsed, _known)
             if verdict == "taken":
+                if block.kind == "banner" and not block.armed and ": EXCEPTION <" in parsed.msg:
+                    # What proves it is the line that says it, not the frame of asterisks around it.
+                    block.start, block.armed = self._engine.ref(), True
                 return True
             del self._engine.blocks[key]
             on_blocks.closed(self._engine, block)
