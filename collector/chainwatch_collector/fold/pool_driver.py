@@ -37,7 +37,8 @@ MANY_ROWS: Final = 10_000
 
 @dataclass(frozen=True)
 class FoldSettings:
-    """Times in seconds. `owner` names this collector; it stays the same over its restarts.
+    """Times in seconds. `owner` names this collector; it stays the same over its restarts. `shared`: other collectors
+    use the database too.
 
     `judge_every`: findings that time alone raises appear so soon. `judge_gap`: so much lies between two judgements of a
     pool however much happens; `judge_behind`: after so long it is judged though not everything is read.
@@ -48,6 +49,7 @@ class FoldSettings:
 
     owner: str
     version: int
+    shared: bool = False
     lease: float = 20.0
     judge_behind: float = 10.0
     judge_every: float = 2.0
@@ -115,7 +117,7 @@ class PoolDriver:
         """This host has new lines or gaps."""
         self._waiting.dirty[host_id] = None
 
-    def observed(self, host_id: int, observation: Observation, received_at: datetime) -> None:
+    def observed(self, host_id: int, observation: Observation, received_at: datetime | None) -> None:
         """A host's Samples or Status; of no use before the fold is loaded, which reads the newest ones itself."""
         if self._fold is not None and host_id in self._fold.hosts:
             self._fold.observe(host_id, observation, received_at, caught_up=host_id not in self._waiting.dirty)

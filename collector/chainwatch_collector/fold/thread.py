@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from chainwatch_collector.fold.assignment import UNASSIGNED, assign
+from chainwatch_collector.fold.elsewhere import Elsewhere
 from chainwatch_collector.fold.inbox import Inbox, Mail
 from chainwatch_collector.fold.loading import FoldStore
 from chainwatch_collector.fold.pool_driver import TROUBLE, FoldSettings, PoolDriver
@@ -22,6 +23,7 @@ LOG = logging.getLogger(__name__)
 # New evidence is told by this collector's own streams; what others commit is found by looking.
 POLL_SECONDS: Final = 1.0
 LONGEST_WAIT_SECONDS: Final = 1.0
+ELSEWHERE_SECONDS: Final = 3.0
 # A host is nobody's only after the pools had so long to say that it is theirs.
 SETTLE: Final = timedelta(seconds=30)
 
@@ -50,6 +52,9 @@ class FoldThread:
         self._began_at = store.clock()
         self._polled = -1e9
         self._members: frozenset[tuple[str, str]] = frozenset()
+        self._here: set[str] = set()
+        self._elsewhere = Elsewhere() if settings.shared else None
+        self._looked = -1e9
         self._settled = False
         self._thread = threading.Thread(target=self._run, name="fold", daemon=True)
 
@@ -69,6 +74,7 @@ class FoldThread:
         while not self._inbox.closed:
             self._deliver(self._inbox.take(self._wait_seconds()))
             self._poll()
+            self._look_elsewhere()
             for driver in list(self.pools.values()):
                 if driver.due_in(time.monotonic()) <= 0 and not self._inbox.closed:
                     judged = driver.turn(self._store.clock())
@@ -100,6 +106,7 @@ class FoldThread:
             for uuid, picture in mail.pictures.items():
                 self._driver(uuid).see(picture)
         for uuid, connected, at in mail.streams:
+            (self._here.add if connected else self._here.discard)(uuid)
             for _, driver in self._home_of(uuid):
                 driver.stream_changed(uuid, connected, at)
         for observation, at in mail.observations:
@@ -147,6 +154,23 @@ class FoldThread:
             home = self._homes.get(host_id)
             if home is not None:
                 self.pools[home].evidence(host_id)
+
+    def _look_elsewhere(self) -> None:
+        """What agents of these pools told other collectors."""
+        if self._elsewhere is None or time.monotonic() - self._looked < ELSEWHERE_SECONDS:
+            return
+        self._looked = time.monotonic()
+        try:
+            told = self._elsewhere.look(self._store.readers, frozenset(self._here))
+        except TROUBLE as error:
+            LOG.warning("the fold cannot read the database: %s", str(error).split("\n", 1)[0])
+            return
+        for uuid, connected, at in told.streams:
+            for _, driver in self._home_of(uuid):
+                driver.stream_changed(uuid, connected, at)
+        for observation in told.observations:
+            for host_id, driver in self._home_of(observation.host_uuid):
+                driver.observed(host_id, observation, None)
 
     def _is_settled(self) -> bool:
         asked = sum(1 for picture in self._pictures.values() if picture.hosts)

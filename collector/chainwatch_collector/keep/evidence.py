@@ -237,6 +237,19 @@ def latest_statuses(connection: Connection) -> dict[int, StoredObservation]:
     }
 
 
+def samples_after(connection: Connection, sample_id: int, limit: int = 1000) -> tuple[list[StoredObservation], int]:
+    """Samples messages of every host stored after the one with `sample_id`, and the newest id among them."""
+    query = select(SAMPLES).where(SAMPLES.c.id > sample_id).order_by(SAMPLES.c.id).limit(limit)
+    rows = connection.execute(query).all()
+    found = [StoredObservation(r.host_id, int(r.agent_epoch), r.seq, from_us(r.at_us), r.body) for r in rows]
+    return found, rows[-1].id if rows else sample_id
+
+
+def newest_sample_id(connection: Connection) -> int:
+    """The id of the newest Samples message, 0 where there is none."""
+    return int(connection.execute(select(SAMPLES.c.id).order_by(SAMPLES.c.id.desc()).limit(1)).scalar() or 0)
+
+
 def samples_between(connection: Connection, host_id: int, since: datetime, until: datetime) -> list[StoredObservation]:
     """A host's Samples messages of a time range, oldest first, serialised."""
     query = select(SAMPLES).where(

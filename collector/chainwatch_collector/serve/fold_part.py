@@ -48,7 +48,9 @@ class FoldPart:
         """Begin to fold every pool that this collector owns."""
         self._loop = asyncio.get_running_loop()
         store = FoldStore(core.readers, core.writer, self._clock)
-        settings = FoldSettings(collector_id(core.settings.path(core.settings.state_dir)), self._version)
+        owner = collector_id(core.settings.path(core.settings.state_dir))
+        shared = core.settings.database.get_backend_name() != "sqlite"
+        settings = FoldSettings(owner, self._version, shared)
         self._thread = FoldThread(
             store, self._inbox, settings, self._thresholds, self._judged, self._placed, len(core.settings.pools)
         )
