@@ -1,7 +1,7 @@
 """`chainwatch why`: the troubleshooting page, executed."""
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
@@ -87,22 +87,32 @@ def _print_evidence(body: Mapping[str, Any], width: int) -> None:
 
 
 def _print_steps(body: Mapping[str, Any], width: int) -> None:
-    steps = [(found, step) for found in body["findings"] for step in found["next"]]
+    steps = _distinct(step for found in body["findings"] for step in found["next"])
     if not steps:
         return
     say()
     say(click.style("Next", bold=True))
-    for number, (_, step) in enumerate(steps[:8], start=1):
-        risk = click.style(f"[{step['risk']}]", fg={"safe": "green", "disruptive": "yellow"}.get(step["risk"], "red"))
-        lines = textwrap.wrap(step["text"], width - 8 - len(step["risk"]))
-        say(f"  {number}. {risk} {lines[0]}")
-        for line in lines[1:]:
-            say(" " * 5 + line)
-        if step["precheck"]:
-            say(f"     first: {step['precheck']}")
-        if step["warning"]:
-            say(f"     WARNING: {step['warning']}")
-        if step["command"]:
-            say(f"     {step['command']}")
-    codes = sorted({found["code"] for found, _ in steps})
-    say(click.style(f"  chainwatch explain {codes[0]}", dim=True))
+    for number, step in enumerate(steps[:8], start=1):
+        _print_step(number, step, width)
+    say(click.style(f"  chainwatch explain {body['code'] or body['findings'][0]['code']}", dim=True))
+
+
+def _distinct(steps: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Two findings of one cause advise the same: once is enough."""
+    seen: dict[tuple[str, str | None], Mapping[str, Any]] = {}
+    for step in steps:
+        seen.setdefault((step["text"], step["command"]), step)
+    return list(seen.values())
+
+
+def _print_step(number: int, step: Mapping[str, Any], width: int) -> None:
+    risk = click.style(f"[{step['risk']}]", fg={"safe": "green", "disruptive": "yellow"}.get(step["risk"], "red"))
+    lines = textwrap.wrap(step["text"], width - 8 - len(step["risk"]))
+    say(f"  {number}. {risk} {lines[0]}")
+    notes = [*lines[1:]]
+    for word, text in (("first", step["precheck"]), ("WARNING", step["warning"])):
+        notes += textwrap.wrap(f"{word}: {text}", width - 5) if text else []
+    for line in notes:
+        say(" " * 5 + line)
+    if step["command"]:
+        say(f"     {step['command']}")
