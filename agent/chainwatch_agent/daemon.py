@@ -10,24 +10,22 @@ from typing import Dict, List, Optional
 
 from chainwatch.v1 import ingest_service_pb2
 
-from chainwatch_agent import VERSION
 from chainwatch_agent.checkpoint import Checkpoint
 from chainwatch_agent.config import ConfigError, Settings, below, load
 from chainwatch_agent.evidence import EvidenceServer
 from chainwatch_agent.follower import Pace
+from chainwatch_agent.hello import hello
 from chainwatch_agent.history import History
 from chainwatch_agent.hold import Ring
-from chainwatch_agent.host_facts import read_host_facts
 from chainwatch_agent.inotify import log_events
 from chainwatch_agent.log import Log
 from chainwatch_agent.notify import notify
-from chainwatch_agent.reader import Reader, policy_message
+from chainwatch_agent.reader import Reader
 from chainwatch_agent.ship import Shipper
 from chainwatch_agent.status import StatusReader
 from chainwatch_agent.transport import slow_protobuf
 from chainwatch_agent.watch import Watcher
 
-FEATURES = ("samples", "status", "policy", "drain", "reopen")
 _CHECKPOINT_SECONDS = 10.0
 # The kernel tells of every change: polling only makes sure.
 _POLLS_WITH_INOTIFY = 5
@@ -62,10 +60,11 @@ class Agent:
         self._status = StatusReader(settings.root)
         self._events = log_events(paths.values()) if settings.inotify else None
         evidence = EvidenceServer(paths, settings.evidence)
-        self.shipper = Shipper(settings, self.reader, self._ring, evidence, self.hello, log)
+        self.shipper = Shipper(settings, self.reader, self._ring, evidence, self._hello, log)
         if self._events is not None:
             self.shipper.idle_seconds = settings.poll_seconds * _POLLS_WITH_INOTIFY
         self._checkpoint_problem = ""
+        self._current_at = time.monotonic()
 
     def stop(self) -> None:
         """End `run`: what is on its way is waited for."""
@@ -149,34 +148,23 @@ class Agent:
         values["observations_dropped_total"] = float(self._ring.dropped)
         values["unacked_bytes"] = float(self.reader.window.in_flight_bytes)
         values["lag_bytes"] = float(self.reader.lag_bytes())
+        values["lag_seconds"] = self._lag_seconds(values["lag_bytes"] + values["unacked_bytes"])
         values["cpu_seconds"] = usage.ru_utime + usage.ru_stime
         values.update(_own_process())
         return values
 
-    def hello(self) -> ingest_service_pb2.Hello:
-        """What the daemon says of itself and its host."""
-        facts = read_host_facts(self.settings.root)
-        features = list(FEATURES)
-        if self.settings.evidence:
-            features.append("evidence")
+    def _lag_seconds(self, behind_bytes: float) -> float:
+        """Since when the collector has not had everything, as far as the heartbeats can tell."""
+        now = time.monotonic()
+        if not behind_bytes and self.shipper.connected_to:
+            self._current_at = now
+        return now - self._current_at
+
+    def _hello(self) -> ingest_service_pb2.Hello:
+        features = ["evidence"] if self.settings.evidence else []
         if self._watcher.exact_exits:
             features.append("process-events")
-        return ingest_service_pb2.Hello(
-            host_uuid=facts.host_uuid,
-            hostname=facts.hostname,
-            machine_id=facts.machine_id,
-            boot_id=facts.boot_id,
-            agent_version=VERSION,
-            agent_epoch=self._ring.agent_epoch,
-            features=features,
-            agent_clock_us=clock_us(),
-            timezone=facts.timezone,
-            utc_offset_seconds=facts.utc_offset_seconds,
-            python=facts.python,
-            sm_version=facts.sm_version,
-            logs=self.settings.logs,
-            policy=policy_message(self.reader.floor),
-        )
+        return hello(self.settings.root, self.settings.logs, self._ring.agent_epoch, features)
 
 
 def _own_process() -> Dict[str, float]:

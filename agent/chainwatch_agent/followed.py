@@ -67,10 +67,12 @@ class Followed:
         """The held-back last line."""
         return self._reader.partial_bytes if self._reader is not None else 0
 
-    @property
-    def lines_cut(self) -> int:
-        """Lines longer than 64 KiB so far."""
-        return self._reader.lines_cut if self._reader is not None else 0
+    def take_lines_cut(self) -> int:
+        """Lines longer than 64 KiB since this was asked last."""
+        if self._reader is None:
+            return 0
+        count, self._reader.lines_cut = self._reader.lines_cut, 0
+        return count
 
     def size(self) -> int:
         """Uncompressed bytes as far as they are known without reading."""

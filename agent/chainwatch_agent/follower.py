@@ -14,10 +14,11 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 from chainwatch.v1 import evidence_pb2, ingest_service_pb2
 
 from chainwatch_agent.counters import Counters
+from chainwatch_agent.disk_view import DiskView
 from chainwatch_agent.followed import Before, Followed
-from chainwatch_agent.generations import Identified, generations, identify, live, reopen
+from chainwatch_agent.generations import Identified, live
 from chainwatch_agent.history import History
-from chainwatch_agent.identity import FileId, fingerprint, first_line, proves
+from chainwatch_agent.identity import FileId, fingerprint, first_line
 from chainwatch_agent.plan import (
     ROTATED_AWAY,
     TRUNCATED,
@@ -70,9 +71,9 @@ class LogFollower:
     ) -> None:
         self.log = log
         self.path = path
-        self.problem = ""
         self.pace = pace
         self._history = history
+        self._disk = DiskView(log, path, history, counters)
         self._counters = counters
         self._clock_us = clock_us
         self._retired = retired
@@ -95,6 +96,11 @@ class LogFollower:
         self._nameless: Optional[Identified] = None
         self._looked_at: Optional[Tuple[int, int, int, int]] = None
 
+    @property
+    def problem(self) -> str:
+        """What keeps some of the log from being read, now; empty where nothing does."""
+        return self._disk.problem
+
     # --- the stream begins and ends ---------------------------------------------------------------------------
 
     def start(
@@ -108,11 +114,11 @@ class LogFollower:
         self.stop()
         self._policy_id, self._parts = policy_id, parts
         self._looked_at = live(self.path)
-        found = self._identify_all()
+        found = self._disk.identify_all()
         if positions:
             last = max(positions, key=lambda position: position.ordinal)
             self._before = (last.file, last.to_offset)
-            plan = join(found, positions, self._proves, self._complete, unbroken)
+            plan = join(found, positions, self._disk.proves, self._disk.complete, unbroken)
         else:
             oldest_us = self._history.oldest_us(self._clock_us())
             plan = first_time(found, oldest_us, self._history.max_bytes, self._history.size, self._history.cut)
@@ -168,7 +174,7 @@ class LogFollower:
 
     def _take_up(self) -> None:
         """Another file is the live one: follow every generation that is newer than all those met before."""
-        found = self._identify_all()
+        found = self._disk.identify_all()
         if not found:
             self._looked_at = None
             return
@@ -239,41 +245,6 @@ class LogFollower:
             else:
                 self._nameless = one
 
-    def _identify_all(self) -> List[Identified]:
-        self.problem = ""
-        try:
-            found = [identify(one) for one in generations(self.log, self.path)]
-        except OSError as error:
-            found = []
-            self.problem = "{}: {}".format(self.log, error.strerror or error)
-        for one in found:
-            self.problem = one.problem or self.problem
-        if self.problem:
-            self._counters.add("read_errors_total")
-        return found
-
-    def _proves(self, one: Identified, position: Position) -> bool:
-        if one.source is not None:
-            return proves(one.source.read_at, position.to_offset, position.tail_sha256)
-        # A packed file that was read to its end need not be unpacked for the proof.
-        return self._complete(one, position) or self._unpacked_proves(one, position)
-
-    def _complete(self, one: Identified, position: Position) -> bool:
-        return one.generation.compressed and self._history.size(one) == position.to_offset
-
-    def _unpacked_proves(self, one: Identified, position: Position) -> bool:
-        try:
-            source = reopen(one, self.log, self.path)
-        except (OSError, DamagedError):
-            return False
-        try:
-            return proves(source.read_at, position.to_offset, position.tail_sha256)
-        except (OSError, DamagedError):
-            # Damaged before the position: the same file all the same, reading it will say so.
-            return True
-        finally:
-            source.close()
-
     # --- reading ----------------------------------------------------------------------------------------------
 
     def next_messages(self, now: float) -> List[Message]:
@@ -313,6 +284,7 @@ class LogFollower:
         final = one.will_not_grow() or (over and one.settled(now, self.pace.settle_seconds))
         if one.at_end and one.partial_bytes and final:
             one.finish()
+        self._counters.add("lines_cut_total", one.take_lines_cut())
         pause = 0.0 if over and one.at_end else self.pace.empty_span_seconds
         if one.gap is not None or one.due(now, pause) or not one.at_end:
             return one.flush(self._before, now)
@@ -335,7 +307,7 @@ class LogFollower:
 
     def _failed(self, one: Followed, error: OSError, now: float) -> List[Message]:
         self._counters.add("read_errors_total")
-        self.problem = "{}: {}".format(one.name, error.strerror or error)
+        self._disk.problem = "{}: {}".format(one.name, error.strerror or error)
         one.tries += 1
         gone = error.errno == errno.ENOENT
         if one in self._queue[:1] and len(self._queue) > 1 and (gone or one.tries >= self.pace.unreadable_tries):
@@ -368,7 +340,7 @@ class LogFollower:
 
     def _found_copy(self, one: Followed) -> bool:
         """After copytruncate the bytes are in another file: go on there."""
-        found = self._identify_all()
+        found = self._disk.identify_all()
         copies = [c for c in found if c.generation.number and c.fingerprint == one.file.fingerprint]
         copy = next((c for c in reversed(copies) if one.move_to(c)), None)
         if copy is not None:
@@ -387,7 +359,7 @@ class LogFollower:
         """The live file: its size, how far it was read, what is wrong."""
         looked_at = live(self.path)
         newest = self._queue[-1] if self._queue else None
-        problem = self.problem or ("" if looked_at is not None else "there is no such file")
+        problem = self._disk.problem or ("" if looked_at is not None else "there is no such file")
         return evidence_pb2.LogFile(
             path=self.log,
             size_bytes=looked_at[2] if looked_at is not None else 0,
