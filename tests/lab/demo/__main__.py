@@ -49,10 +49,14 @@ def _interrupted(*_signal: object) -> None:
 def _show(installation: Installation, began: float, once: bool) -> int:
     command = Command(installation)
     print("Two pools, four hosts, three of them with an agent. Garbage collection runs on three SRs …", flush=True)
-    installation.collect("prod", "xcp-prod-1", BROKEN_SR, bytes_per_second=500e6)
-    installation.collect("prod", "xcp-prod-2", "local-2", bytes_per_second=60e6)
-    installation.collect("dr", "xcp-dr-1", "nfs-dr-1")
-    right = wait_until(lambda: command.missing() == set(), PATIENCE_SECONDS)
+    runs = [
+        installation.collect("prod", "xcp-prod-1", BROKEN_SR, bytes_per_second=500e6),
+        installation.collect("prod", "xcp-prod-2", "local-2", bytes_per_second=60e6),
+        installation.collect("dr", "xcp-dr-1", "nfs-dr-1"),
+    ]
+    for run in runs:
+        run.wait(PATIENCE_SECONDS)
+    right = wait_until(lambda: command.missing() == set() and command.settled(), PATIENCE_SECONDS)
     print(f"The first diagnosis was there {time.monotonic() - began:.0f} s after the start.\n", flush=True)
     command.show("status")
     command.show("why", BROKEN_SR)
@@ -100,8 +104,16 @@ class Command:
         """The SRs whose expected finding is not there yet."""
         body = self.ask("health")
         found = {(one.get("sr_uuid"), one["code"]) for one in body["findings"]} if body else set()
-        names = {one["name"]: one["uuid"] for one in (self.ask("sr", "list") or {}).get("items", [])}
+        names = {one["name"]: one["uuid"] for one in self._srs()}
         return {sr for sr, code in EXPECTED.items() if (names.get(sr), code) not in found}
+
+    def settled(self) -> bool:
+        """Whether the ends of all runs have come through."""
+        return all(one["state"] != "running" for one in self._srs())
+
+    def _srs(self) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = (self.ask("sr", "list") or {}).get("items", [])
+        return items
 
 
 def wait_until(holds: Callable[[], bool], seconds: float) -> bool:
