@@ -1,6 +1,6 @@
 """Chains as views: the nodes of an SR or of one tree, parents first, with the VM that each belongs to."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -15,28 +15,46 @@ MAX_NODES: Final = 2000
 _ATTACHED_FIRST: Final = ("Running", "Paused", "Suspended")
 
 
-def sr_forest(picture: Picture | None, sr: SrState, as_of: datetime | None) -> ForestView:
+class Owners:
+    """VDI ref → the VBD and VM it belongs to, made anew only when a pool's VBDs or VMs changed."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, tuple[Mapping[Ref, Vbd], Mapping[Ref, Vm], Mapping[Ref, tuple[Vbd, Vm]]]] = {}
+
+    def of(self, picture: Picture | None) -> Mapping[Ref, tuple[Vbd, Vm]]:
+        """Guests go before control domains, running ones before others."""
+        if picture is None or picture.pool is None:
+            return {}
+        kept = self._of.get(picture.pool.uuid)
+        if kept is not None and kept[0] is picture.vbds and kept[1] is picture.vms:
+            return kept[2]
+        made = _owners(picture)
+        self._of[picture.pool.uuid] = (picture.vbds, picture.vms, made)
+        return made
+
+
+def sr_forest(picture: Picture | None, sr: SrState, as_of: datetime | None, owners: Owners) -> ForestView:
     """All trees of an SR."""
     forest = sr.forest
     if forest is None:
         return ForestView(sr.uuid, (), as_of)
-    return _view(picture, sr, forest, _parents_first(forest, forest.roots), as_of)
+    return _view(owners.of(picture), sr, _parents_first(forest, forest.roots), as_of)
 
 
-def vdi_forest(picture: Picture | None, sr: SrState, vdi: str, as_of: datetime | None) -> ForestView:
+def vdi_forest(picture: Picture | None, sr: SrState, vdi: str, as_of: datetime | None, owners: Owners) -> ForestView:
     """The tree that a VDI is in."""
     forest = sr.forest
     if forest is None or vdi not in forest.nodes:
         return ForestView(sr.uuid, (), as_of)
-    return _view(picture, sr, forest, _parents_first(forest, [root_of(forest, vdi)]), as_of)
+    return _view(owners.of(picture), sr, _parents_first(forest, [root_of(forest, vdi)]), as_of)
 
 
-def chain_ends(picture: Picture | None, sr: SrState) -> list[ChainNode]:
+def chain_ends(picture: Picture | None, sr: SrState, owners: Owners) -> list[ChainNode]:
     """The nodes that nothing has as its parent."""
     if sr.forest is None:
         return []
     ends = [node for node in sr.forest.nodes.values() if not node.children]
-    return list(_nodes(picture, sr, ends))
+    return list(_nodes(owners.of(picture), sr, ends))
 
 
 def root_of(forest: Forest, vdi: str) -> str:
@@ -51,10 +69,8 @@ def root_of(forest: Forest, vdi: str) -> str:
     return vdi
 
 
-def _view(
-    picture: Picture | None, sr: SrState, forest: Forest, nodes: list[Node], as_of: datetime | None
-) -> ForestView:
-    shown = tuple(_nodes(picture, sr, nodes[:MAX_NODES]))
+def _view(owners: Mapping[Ref, tuple[Vbd, Vm]], sr: SrState, nodes: list[Node], as_of: datetime | None) -> ForestView:
+    shown = tuple(_nodes(owners, sr, nodes[:MAX_NODES]))
     return ForestView(sr.uuid, shown, as_of, truncated=len(nodes) - len(shown))
 
 
@@ -72,9 +88,8 @@ def _parents_first(forest: Forest, roots: Iterable[str]) -> list[Node]:
     return list(found.values())
 
 
-def _nodes(picture: Picture | None, sr: SrState, nodes: list[Node]) -> Iterator[ChainNode]:
+def _nodes(owners: Mapping[Ref, tuple[Vbd, Vm]], sr: SrState, nodes: list[Node]) -> Iterator[ChainNode]:
     merging = {merge.child for run in sr.runs if run.running for merge in run.merges if merge.end is None}
-    owners = _owners(picture, {node.vdi.ref for node in nodes})
     for node in nodes:
         vdi = node.vdi
         vbd, vm = owners.get(vdi.ref, (None, None))
@@ -101,14 +116,11 @@ def _kept_reason(node: Node) -> str:
     return f"needed by {len(node.kept_by)} snapshots or clones" if node.kept_by else ""
 
 
-def _owners(picture: Picture | None, refs: set[Ref]) -> dict[Ref, tuple[Vbd, Vm]]:
-    """VDI ref → the VM's VBD, guests before control domains, running ones before others."""
+def _owners(picture: Picture) -> dict[Ref, tuple[Vbd, Vm]]:
     owners: dict[Ref, tuple[Vbd, Vm]] = {}
-    if picture is None:
-        return owners
     for vbd in picture.vbds.values():
         vm = picture.vms.get(vbd.vm_ref)
-        if vbd.vdi_ref not in refs or vm is None or vbd.vdi_ref is None:
+        if vm is None or vbd.vdi_ref is None:
             continue
         before = owners.get(vbd.vdi_ref)
         if before is None or _rank(vm) < _rank(before[1]):

@@ -10,6 +10,7 @@ from chainwatch_collector.show.views import Subject, SubjectKind, UnknownSubject
 _PREFIX: Final = 8
 _CANDIDATES: Final = 20
 _DASHED: Final = 36
+_BUT_VDIS: Final = frozenset({"pool", "host", "agent", "sr", "vm", "task"})
 
 
 def find(board: Board, text: str, kinds: Sequence[SubjectKind] = ()) -> Subject:
@@ -17,7 +18,7 @@ def find(board: Board, text: str, kinds: Sequence[SubjectKind] = ()) -> Subject:
     wanted = text.strip()
     lowered = wanted.lower()
     if len(lowered) == _DASHED:
-        exact = _matching(board, kinds, lambda uuid, _name: uuid == lowered)
+        exact = by_uuids(board, frozenset({lowered}), kinds)
         if exact:
             return _one(text, exact)
     named = _matching(board, kinds, lambda _uuid, name: name == wanted)
@@ -26,6 +27,18 @@ def find(board: Board, text: str, kinds: Sequence[SubjectKind] = ()) -> Subject:
     if len(lowered) >= _PREFIX:
         return _one(text, _matching(board, kinds, lambda uuid, _name: uuid.startswith(lowered)))
     raise UnknownSubjectError(text)
+
+
+def by_uuids(board: Board, uuids: frozenset[str], kinds: Sequence[SubjectKind] = ()) -> list[Subject]:
+    """The things with these uuids, in one pass however many they are; VDIs are looked up, not searched."""
+    wanted = frozenset(kinds)
+    others = _everything(board, wanted - {"vdi"} if wanted else _BUT_VDIS)
+    found = [Subject(*thing) for thing in others if thing[1] in uuids] if wanted != {"vdi"} else []
+    if not wanted or "vdi" in wanted:
+        for pool, picture in board.pictures.items():
+            for vdis in picture.vdis_by_sr.values():
+                found += [Subject("vdi", uuid, vdis[uuid].name, pool) for uuid in vdis.keys() & uuids]
+    return found
 
 
 def _one(text: str, found: list[Subject]) -> Subject:

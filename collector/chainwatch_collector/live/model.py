@@ -73,6 +73,8 @@ class LiveModel:
         self._counters = counters
         self._readiness = readiness
         self._thresholds = thresholds
+        self._owners = forests.Owners()
+        self._names = storage.FullNames()
 
     def now(self) -> datetime:
         return self._clock()
@@ -93,7 +95,7 @@ class LiveModel:
         return storage.sr_views(self._board, pools.agent_states(self._board))
 
     def merges(self) -> Sequence[MergeView]:
-        return storage.merge_views(self._board, self.now())
+        return storage.merge_views(self._board, self.now(), self._names)
 
     def tasks(self) -> Sequence[TaskView]:
         return storage.task_views(self._board)
@@ -115,13 +117,13 @@ class LiveModel:
         picture, sr = self._sr_with(subject)
         as_of = picture.as_of if picture is not None else None
         if subject.kind == "sr":
-            return forests.sr_forest(picture, sr, as_of)
-        return forests.vdi_forest(picture, sr, subject.uuid, as_of)
+            return forests.sr_forest(picture, sr, as_of, self._owners)
+        return forests.vdi_forest(picture, sr, subject.uuid, as_of, self._owners)
 
     def chain_ends(self, sr_uuid: str) -> Sequence[ChainNode]:
-        for pool, state in self._board.states.items():
+        for state in self._board.states.values():
             if sr_uuid in state.srs:
-                return forests.chain_ends(self._board.pictures.get(pool), state.srs[sr_uuid])
+                return forests.chain_ends(state.picture, state.srs[sr_uuid], self._owners)
         return ()
 
     def _sr_with(self, subject: Subject) -> tuple[Picture | None, SrState]:
@@ -159,17 +161,8 @@ class LiveModel:
     async def transitions(self, subject: Subject | None, since: datetime, limit: int) -> Sequence[Transition]:
         uuid = subject.uuid if subject is not None else None
         rows = await self._read(lambda c: transitions_since(c, since, limit, subject_uuid=uuid))
-        return [stored.transition_view(row, self._subject_of(pool, row)) for pool, row in rows]
-
-    def _subject_of(self, pool: str, row: TransitionIn) -> Subject:
-        """What a stored transition was about; by its uuid where it is gone."""
-        entry = CATALOGUE.get(row.code)
-        kind = entry.subject if entry is not None else "sr"
-        try:
-            found = lookup.find(self._board, row.subject_uuid)
-        except UnknownSubjectError:
-            return Subject(kind, row.subject_uuid, row.subject_uuid, pool)
-        return Subject(found.kind, found.uuid, found.name, pool)
+        known = {one.uuid: one for one in lookup.by_uuids(self._board, frozenset(row.subject_uuid for _, row in rows))}
+        return [stored.transition_view(row, known.get(row.subject_uuid) or _gone(pool, row)) for pool, row in rows]
 
     async def forecasts(self, subject: Subject | None) -> Sequence[Forecast]:
         return ()
@@ -251,3 +244,9 @@ class LiveModel:
 
 def _same(view: Mute, kept: MuteIn) -> bool:
     return (view.code, view.subject_uuid, view.until, view.by) == (kept.code, kept.subject_uuid, kept.until, kept.by)
+
+
+def _gone(pool: str, row: TransitionIn) -> Subject:
+    """What a stored transition was about and what is no more: its uuid is all that is known of it."""
+    entry = CATALOGUE.get(row.code)
+    return Subject(entry.subject if entry is not None else "sr", row.subject_uuid, row.subject_uuid, pool)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from chainwatch_collector.chains.forest import Forest
 from chainwatch_collector.inventory.picture import Picture
 from chainwatch_collector.inventory.records import Sr, Task
 from chainwatch_collector.live.board import Board
@@ -72,26 +73,45 @@ def _attachments(picture: Picture, states: Mapping[str, AgentState]) -> dict[str
 # --- merges ---------------------------------------------------------------------------------------------------
 
 
-def merge_views(board: Board, now: datetime) -> list[MergeView]:
+class FullNames:
+    """8 printed characters → the one VDI of an SR's forest; a table per SR, made anew only for a new forest."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, tuple[Forest, dict[str, str | None]]] = {}
+
+    def full(self, sr: SrState, printed: str) -> str:
+        """What was printed where none or several begin like this."""
+        if len(printed) == _FULL_UUID or sr.forest is None:
+            return printed
+        kept = self._of.get(sr.uuid)
+        if kept is None or kept[0] is not sr.forest:
+            table: dict[str, str | None] = {}
+            for uuid in sr.forest.nodes:
+                table[uuid[:8]] = None if uuid[:8] in table else uuid
+            kept = self._of[sr.uuid] = (sr.forest, table)
+        return kept[1].get(printed) or printed
+
+
+def merge_views(board: Board, now: datetime, names: FullNames) -> list[MergeView]:
     """Running ones and those of the last day, newest first."""
-    views = [view for state in board.states.values() for view in _merges_of(state, now)]
+    views = [view for state in board.states.values() for view in _merges_of(state, now, names)]
     views.sort(key=lambda view: (view.started_at, view.child), reverse=True)
     return views
 
 
-def _merges_of(state: PoolState, now: datetime) -> Iterator[MergeView]:
+def _merges_of(state: PoolState, now: datetime, names: FullNames) -> Iterator[MergeView]:
     for sr in state.srs.values():
         for run in sr.runs:
             for merge in run.merges:
                 ended = merge.end.at if merge.end is not None else None
                 recent = ended is None or now - ended <= MERGES_SHOWN_FOR
                 if merge.start.at is not None and recent and (ended is not None or run.running):
-                    yield _merge(state, sr, run, merge)
+                    yield _merge(state, sr, run, merge, names)
 
 
-def _merge(state: PoolState, sr: SrState, run: RunSeen, merge: MergeSeen) -> MergeView:
+def _merge(state: PoolState, sr: SrState, run: RunSeen, merge: MergeSeen, names: FullNames) -> MergeView:
     assert merge.start.at is not None
-    child, parent = full_uuid(sr, merge.child), full_uuid(sr, merge.parent)
+    child, parent = names.full(sr, merge.child), names.full(sr, merge.parent)
     host = state.hosts.get(run.key.host)
     view = MergeView(
         sr_uuid=sr.uuid,
@@ -135,14 +155,6 @@ def _replaced(view: MergeView, done: int | None, total: int | None, rate: float 
         rate_bytes_per_second=rate,
         eta_seconds=left / rate if left is not None and rate else None,
     )
-
-
-def full_uuid(sr: SrState, printed: str) -> str:
-    """The one VDI of the SR's forest that begins like this; what was printed where none or several do."""
-    if len(printed) == _FULL_UUID or sr.forest is None:
-        return printed
-    found = [uuid for uuid in sr.forest.nodes if uuid.startswith(printed)]
-    return found[0] if len(found) == 1 else printed
 
 
 # --- tasks ----------------------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def merging() -> Scene:
 
 def test_a_running_merge_has_its_progress() -> None:
     scene = merging()
-    (merge,) = storage.merge_views(board_of(scene), scene.now)
+    (merge,) = storage.merge_views(board_of(scene), scene.now, storage.FullNames())
     assert (merge.child, merge.parent, merge.host_name, merge.outcome) == (B, A, "xcp1", "running")
     assert merge.done_bytes == GIB // 2
     assert merge.rate_bytes_per_second == pytest.approx(GIB / 40, rel=0.05)
@@ -78,12 +78,13 @@ def test_a_running_merge_has_its_progress() -> None:
 def test_the_forest_has_its_nodes_parents_first_with_their_vms() -> None:
     board = board_of(merging())
     state = board.states[POOL_UUID]
-    view = forests.sr_forest(state.picture, state.srs[SR], START)
+    owners = forests.Owners()
+    view = forests.sr_forest(state.picture, state.srs[SR], START, owners)
     assert [(node.uuid, node.depth, node.status) for node in view.nodes[:2]] == [(A, 1, "base"), (B, 2, "merging")]
     leaf = view.nodes[2]
     assert (leaf.uuid, leaf.vm_name, leaf.device, leaf.parent) == (C, "vm c", "xvda", B)
-    assert forests.vdi_forest(state.picture, state.srs[SR], C, START).nodes == view.nodes
-    assert [node.uuid for node in forests.chain_ends(state.picture, state.srs[SR])] == [C]
+    assert forests.vdi_forest(state.picture, state.srs[SR], C, START, owners).nodes == view.nodes
+    assert [node.uuid for node in forests.chain_ends(state.picture, state.srs[SR], owners)] == [C]
 
 
 def test_a_name_a_uuid_and_its_beginning_find_the_thing() -> None:
