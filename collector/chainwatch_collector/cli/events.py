@@ -18,19 +18,22 @@ from chainwatch_collector.cli.output import emit, limit_option, output_option, p
 @click.option("--vdi", metavar="VDI")
 @click.option("--host", metavar="HOST")
 @click.option("--kind", metavar="KIND", help="a fact such as CoalesceFailed, or unknown")
+@click.option("--unknown", is_flag=True, help="lines that nothing understood: the same as --kind unknown")
 @click.option("--grep", metavar="TEXT", help="a text in the line, any case")
 @click.option("--since", metavar="TIME", help="2h, 3d, or an ISO time")
 @click.option("--until", metavar="TIME")
 @click.option("-f", "--follow", is_flag=True, help="go on printing new ones until Ctrl-C")
-def command(output: str, follow: bool, **query: Any) -> int:
+def command(output: str, follow: bool, unknown: bool, **query: Any) -> int:
     """Log lines and what they mean, newest last.
 
     \b
     Examples:
       chainwatch events --sr nfs-prod-1 --since 2h
-      chainwatch events --kind unknown
+      chainwatch events --unknown
       chainwatch events --grep 'No space' -f
     """
+    if unknown:
+        query["kind"] = "unknown"
     with connect() as client:
         body = client.get("/events", query)
         rows = list(reversed(body["items"]))
