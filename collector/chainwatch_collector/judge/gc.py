@@ -156,7 +156,8 @@ def disabled(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Co
                 sr,
                 "GC_DISABLED",
                 "warning",
-                f"other_config:{switch}=false on {sr_words(sr)} keeps {plural(pending, 'merge')} from being done.",
+                f"{sr_words(sr)} has {switch} switched off (other_config:{switch}=false), which keeps"
+                f" {plural(pending, 'merge')} from being done.",
                 now=now,
                 since=off.ref.at if off is not None and off.ref.at is not None else now,
                 evidence=(off.ref,) if off is not None else (),

@@ -37,13 +37,14 @@ def _variant(incident: Incident) -> str:
 
 
 def _corrupt_words(sr: SrState, incident: Incident) -> str:
+    """First of all: is my data safe?"""
     what = f"image {vdi_words(sr, incident.vdi)} of {sr_words(sr)}"
     said = f" ({incident.detail[:160]})" if incident.detail else ""
     if incident.after_kill:
-        return f"{what} fails its check after a killed merge; its data may be whole and only its footer lost{said}."
+        return f"The data is probably whole: {what} fails its check after a killed merge, which costs its footer{said}."
     if incident.sure:
-        return f"{what} fails its check{said}; the disks above it may be affected."
-    return f"{what} cannot be read{said}: damaged, or only unavailable at that moment."
+        return f"Data may be damaged: {what} fails its check{said}, and every disk above it reads through it."
+    return f"No damage is proven: {what} cannot be read{said}; it may only be unavailable."
 
 
 @family("VDI_PARENT_MISSING")

@@ -118,7 +118,19 @@ def _findings(entries: Sequence[Entry], state: PoolState) -> tuple[Finding, ...]
         _finding(entry, tuple(entries[cause].id for cause in causes[index]), state)
         for index, entry in enumerate(entries)
     ]
-    return tuple(sorted(findings, key=lambda one: (_SEVERITY_ORDER[one.severity], one.code, one.subject.uuid, one.id)))
+    return tuple(sorted(findings, key=_order))
+
+
+def _order(finding: Finding) -> tuple[int, bool, int, str, str]:
+    """Worst first, roots before their effects, and of those what causes most."""
+    rank = because.rank(finding.code)
+    return (
+        _SEVERITY_ORDER[finding.severity],
+        bool(finding.because),
+        999 if rank is None else rank,
+        finding.subject.uuid,
+        finding.id,
+    )
 
 
 def _finding(entry: Entry, caused_by: tuple[str, ...], state: PoolState | None) -> Finding:

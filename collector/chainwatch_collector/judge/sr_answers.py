@@ -15,7 +15,7 @@ _WORDS: Final[tuple[tuple[StateWord, frozenset[str]], ...]] = (
     ("stuck", frozenset(("GC_STUCK",))),
     ("crashed", frozenset(("GC_CRASHED", "SR_SCAN_FAILED"))),
     ("starved", frozenset(("GC_NOT_RUNNING",))),
-    ("failed", frozenset(("COALESCE_FAILED", "GC_INEFFECTIVE"))),
+    ("failed", frozenset(("COALESCE_FAILED", "GC_INEFFECTIVE", "VDI_CORRUPT", "VDI_PARENT_MISSING"))),
     ("blocked", frozenset(("COALESCE_NO_SPACE", "CHAIN_MULTI_HOST", "GC_BLOCKED_BY_HOST", "SR_DETACHED"))),
     ("disabled", frozenset(("GC_DISABLED",))),
 )

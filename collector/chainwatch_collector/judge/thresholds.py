@@ -78,6 +78,16 @@ class Thresholds:
     xo_max_uncoalesced_vdis: int = 1
     backup_will_skip_seconds: float = 1800
     snapshot_obstacle_seconds: float = 120
+    # backups, history
+    backup_stalled_seconds: float = 900
+    backup_stalled_unseen_seconds: float = 3600
+    backup_stalled_bytes_per_second: float = 32768
+    backup_overdue_runs: int = 2
+    backup_overdue_grace_seconds: float = 21600
+    backup_cycle_seconds: float = 86400
+    behind_cycles: int = 3
+    forecast_cycles: int = 14
+    full_soon_seconds: float = 604800
     verdict_seconds: float = 5
     verdict_refresh_seconds: float = 60
     # every finding

@@ -31,6 +31,7 @@ def fold(log: SrLog, fact: Fact) -> bool:
     """True where the fact was one of these."""
     match fact:
         case MergeStarted():
+            log.merge_started[fact.child[:8]] = fact.ref
             node = fact.child_node
             size = (node.allocated_bytes or node.physical_bytes) if node is not None else None
             if size is not None:
@@ -55,16 +56,17 @@ def _ended(log: SrLog, fact: MergeEnded) -> None:
     child = fact.child[:8]
     _forget_correction(log, fact)
     started, size = log.copy_started.pop(child, None), log.copy_bytes.pop(child, None)
+    proofs = (log.merge_started.pop(child, None), fact.proof or fact.ref)
     if fact.outcome == "done":
         _done(log, fact)
         if started is not None and size and started.at and fact.ref.at and fact.ref.at > started.at:
             _rate(log, fact, size, (fact.ref.at - started.at).total_seconds())
     elif fact.outcome == "gave_up":
-        log.incidents.met(_incident("gave_up", fact), fact.run, (fact.proof, fact.ref))
+        log.incidents.met(_incident("gave_up", fact), fact.run, proofs)
     elif fact.outcome not in _INTERRUPTED:
-        log.incidents.met(_incident("merge_failed", fact), fact.run, (fact.proof, fact.ref))
+        log.incidents.met(_incident("merge_failed", fact), fact.run, proofs)
         if fact.outcome == "no_space":
-            log.incidents.met(_incident("no_space", fact), fact.run, (fact.proof, fact.ref))
+            log.incidents.met(_incident("no_space", fact), fact.run, proofs)
 
 
 def _incident(kind: Literal["gave_up", "no_space", "merge_failed"], fact: MergeEnded) -> Incident:

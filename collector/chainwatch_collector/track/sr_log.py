@@ -60,6 +60,7 @@ class SrLog:
     snapshots_open: dict[str, LineRef] = field(default_factory=dict)
     scan_failures: int = 0
     interruptions: int = 0
+    merge_started: dict[str, LineRef] = field(default_factory=dict)
     copy_started: dict[str, LineRef] = field(default_factory=dict)
     copy_bytes: dict[str, int] = field(default_factory=dict)
     rates: list[CopyRate] = field(default_factory=list)

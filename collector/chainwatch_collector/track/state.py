@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from chainwatch_collector.backups.seen import BackupsSeen
 from chainwatch_collector.chains.forest import Forest
 from chainwatch_collector.inventory.picture import Picture
 from chainwatch_collector.inventory.records import Host, Sr
@@ -137,6 +138,7 @@ class PoolState:
 
     `offline`: only logs and perhaps a dump, nobody that could be asked: no agent is missing, nothing is lost.
     `held_since`: ref of a VBD that is attached to a control domain → when the pictures first showed it so.
+    `backups`: tasks and forecasts, which need more than one moment.
     """
 
     pool_uuid: str | None
@@ -146,3 +148,4 @@ class PoolState:
     held_since: Mapping[str, datetime] = field(default_factory=dict)
     hosts: Mapping[str, HostState] = field(default_factory=dict)
     srs: Mapping[str, SrState] = field(default_factory=dict)
+    backups: BackupsSeen = field(default_factory=BackupsSeen)

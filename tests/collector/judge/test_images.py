@@ -38,7 +38,7 @@ def test_an_image_that_nothing_merges_any_more_stays_corrupt() -> None:
 
 def test_unavailable_is_said_and_clears_with_a_good_run() -> None:
     log = check_fails(Smlog(), 100, "No such file or directory", rc=2)
-    assert "only unavailable" in offline(log)["VDI_CORRUPT"].summary
+    assert "may only be unavailable" in offline(log)["VDI_CORRUPT"].summary
     log.tick().start(110).chain(110).finish(110)
     assert "VDI_CORRUPT" not in offline(log)
 
