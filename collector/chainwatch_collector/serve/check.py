@@ -15,7 +15,8 @@ from chainwatch_collector.inventory.dial import SecretError
 from chainwatch_collector.inventory.tls import TrustError
 from chainwatch_collector.keep.engine import open_bare
 from chainwatch_collector.keep.migrate import current, head
-from chainwatch_collector.serve.settings import PoolSettings, Settings
+from chainwatch_collector.serve.settings import PoolSettings, Settings, TlsSection
+from chainwatch_collector.serve.tls import trust_files
 
 
 class CheckFailedError(Exception):
@@ -35,14 +36,17 @@ def run_checks(settings: Settings, say: Callable[[str], None] = print) -> int:
 
 
 def _questions(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
-    path, ingest, web = settings.path, settings.ingest, settings.web
+    path, ingest, web, files = settings.path, settings.ingest, settings.web, trust_files(settings)
     yield "configuration", lambda: f"{settings.source}, {len(settings.pools)} pools"
     yield "database", lambda: _database(settings)
-    yield "ingest certificate", lambda: _certificate(path(ingest.certificate), path(ingest.key))
-    yield "client CA", lambda: _ca(path(ingest.client_ca))
+    yield "CA", lambda: _own(files.ca, files.ca_key, settings.trust.ca)
+    own = (files.server, files.server_key)
+    yield "ingest certificate", lambda: _server(path, ingest, own)
+    if ingest.client_ca:
+        yield "client CA", lambda: _ca(path(ingest.client_ca))
     yield "ingest port", lambda: _port(ingest.listen)
     if web.tls:
-        yield "web certificate", lambda: _certificate(path(web.certificate), path(web.key))
+        yield "web certificate", lambda: _server(path, web, own)
     yield "web port", lambda: _port(web.listen)
     for pool in settings.pools:
         yield f"pool {pool.key}", lambda pool=pool: _pool(pool)  # type: ignore[misc]
@@ -67,6 +71,19 @@ def _database(settings: Settings) -> str:
     finally:
         engine.dispose()
     return f"{shown}, schema {revision or 'empty'}" + ("" if revision == head() else f", run migrates it to {head()}")
+
+
+def _server(path: Callable[[str], Path], section: TlsSection, own: tuple[Path, Path]) -> str:
+    """The configured pair, else the collector's own."""
+    if section.certificate:
+        return _certificate(path(section.certificate), path(section.key))
+    return _own(*own, "")
+
+
+def _own(certificate: Path, key: Path, given: str) -> str:
+    if not given and not certificate.exists() and not key.exists():
+        return f"{certificate}, not there yet: run makes it"
+    return _certificate(certificate, key)
 
 
 def _certificate(certificate: Path, key: Path) -> str:

@@ -20,11 +20,14 @@ from chainwatch_collector.keep.migrate import SchemaTooNewError, migrate
 from chainwatch_collector.keep.readers import Readers
 from chainwatch_collector.keep.streams import close_all_streams
 from chainwatch_collector.keep.writer import Writer
-from chainwatch_collector.receive.server import ListenError, TlsFiles, make_server
+from chainwatch_collector.receive.server import ListenError, make_server
 from chainwatch_collector.receive.service import IngestService
 from chainwatch_collector.receive.shared import IngestListener, Shared
 from chainwatch_collector.serve.settings import Settings
+from chainwatch_collector.serve.tls import Tls, open_tls
 from chainwatch_collector.track.observations import Observation
+from chainwatch_collector.trust.files import TrustFileError
+from chainwatch_collector.trust.identities import Identities, utc_now
 
 LOG = logging.getLogger(__name__)
 READER_THREADS = 3
@@ -42,6 +45,8 @@ class Core:
     writer: Writer
     readers: Readers
     ingest: IngestService
+    tls: Tls
+    identities: Identities
 
 
 class Part(Protocol):
@@ -102,6 +107,7 @@ class Collector:
     async def _start(self) -> Core:
         settings = self.settings
         self._lock = StateLock(settings.path(settings.state_dir))
+        tls = _tls(settings)
         engine = self._engine = open_database(settings)
         writer = Writer(engine)
         readers = Readers(open_engine(settings.database, read_only=True, pool_size=READER_THREADS + 1), READER_THREADS)
@@ -109,19 +115,20 @@ class Collector:
             writer.write(close_all_streams)
         heard = [part.listener for part in self._parts]
         shared = Shared(writer, settings.ingest.limits(), Fanout([one for one in heard if one is not None]))
-        ingest = IngestService(shared, version=version("chainwatch"))
-        core = self._core = Core(settings, writer, readers, ingest)
+        identities = Identities(tls.authority, writer, readers, tls.anchor, settings.trust.host_days)
+        ingest = IngestService(shared, version=version("chainwatch"), revoked=identities.refusal)
+        core = self._core = Core(settings, writer, readers, ingest, tls, identities)
         for part in self._parts:
             self._started.append(part)
             await part.start(core)
-        await self._listen(ingest)
+        await self._listen(ingest, tls)
+        identities.ingest_port = self.ingest_port
         return core
 
-    async def _listen(self, ingest: IngestService) -> None:
-        section, path = self.settings.ingest, self.settings.path
-        files = TlsFiles(path(section.certificate), path(section.key), path(section.client_ca))
+    async def _listen(self, ingest: IngestService, tls: Tls) -> None:
+        section = self.settings.ingest
         try:
-            self._server, self.ingest_port = make_server(ingest, section.listen, files)
+            self._server, self.ingest_port = make_server(ingest, section.listen, tls.ingest)
         except ListenError as error:
             raise StartError(f"ingest: {error}") from None
         await self._server.start()
@@ -168,6 +175,13 @@ def open_database(settings: Settings) -> Engine:
     if before != after:
         LOG.info("database migrated from %s to %s", before or "empty", after)
     return engine
+
+
+def _tls(settings: Settings) -> Tls:
+    try:
+        return open_tls(settings, utc_now())
+    except TrustFileError as error:
+        raise StartError(f"tls: {error}") from None
 
 
 class StateLock:

@@ -1,9 +1,9 @@
 """`collector.toml` and `pools.d/*.toml`, parsed once at the edge. What is wrong is one line: file, key, the fix."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from sqlalchemy import URL
 
 from chainwatch_collector.config_file import ConfigError, parse_file
@@ -20,17 +20,23 @@ Days = Annotated[int, Field(ge=1, le=3650)]
 
 
 class TlsSection(_Section):
-    """PEM files; a relative path starts at the configuration file's directory."""
+    """PEM files; a relative path starts at the configuration file's directory. Empty: made by the collector's CA."""
 
-    certificate: str = "tls/server.pem"
-    key: str = "tls/server.key"
+    certificate: str = ""
+    key: str = ""
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("certificate and key go together: set both, or none for the collector's own")
+        return self
 
 
 class IngestSection(TlsSection):
-    """Where agents connect. `client_ca` signs their certificates."""
+    """Where agents connect. `client_ca` signs their certificates; empty: the CA of [trust]."""
 
     listen: str = "127.0.0.1:8442"
-    client_ca: str = "tls/ca.pem"
+    client_ca: str = ""
     max_streams: Annotated[int, Field(ge=1, le=100_000)] = 5000
     window_bytes: Annotated[int, Field(ge=65_536, le=1 << 30)] = 4 * 1024 * 1024
     max_message_bytes: Annotated[int, Field(ge=65_536, le=64 * 1024 * 1024)] = 1024 * 1024
@@ -67,6 +73,22 @@ class WebSection(TlsSection):
         return _checked_address(text)
 
 
+class TrustSection(_Section):
+    """The CA: the collector's own below state_dir, unless `ca` and `ca_key` name one. `names`: what the collector is
+    called by agents and browsers, beside what it finds out itself."""
+
+    ca: str = ""
+    ca_key: str = ""
+    names: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]{1,253}$")]] = Field(default_factory=list)
+    host_days: Annotated[int, Field(ge=1, le=397)] = 90
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if bool(self.ca) != bool(self.ca_key):
+            raise ValueError("ca and ca_key go together: set both, or none for the collector's own CA")
+        return self
+
+
 class RetentionSection(_Section):
     """How long what is kept. `max_bytes` caps the evidence as a whole; 0 is no cap."""
 
@@ -91,6 +113,7 @@ class Settings(_Section):
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
     ingest: IngestSection = IngestSection()
     web: WebSection = WebSection()
+    trust: TrustSection = TrustSection()
     retention: RetentionSection = RetentionSection()
     rescan: RescanSection = RescanSection()
     thresholds: dict[str, Any] = Field(default_factory=dict)

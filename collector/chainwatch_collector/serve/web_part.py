@@ -86,12 +86,11 @@ class WebPart:
         except TokenFileError as error:
             raise StartError(str(error)) from None
         show = ShowSettings(version("chainwatch"), web.external_url, settings.rescan.enabled)
-        self._app = build_app(model, guard, show)
+        self._app = build_app(model, guard, show, core.identities)
         self._server = _Server(self._config(core, self._app))
         listener = _listening(web.listen)
         await model.refresh()
-        tls = (settings.path(web.certificate), settings.path(web.key)) if web.tls else None
-        self._query = QueryServer(model, guard, tls)
+        self._query = QueryServer(model, guard, core.tls.web)
         self._port = OnePort(listener, self._server, await self._query.start(), _MOST_CONNECTIONS)
         self._serving = asyncio.create_task(self._server.serve([]))
         while not self._server.started and not self._serving.done():
@@ -100,7 +99,7 @@ class WebPart:
         LOG.info("web listens on %s:%d", web.listen.rpartition(":")[0], listener.getsockname()[1])
 
     def _config(self, core: Core, app: FastAPI) -> uvicorn.Config:
-        web, path = core.settings.web, core.settings.path
+        certificate, key = core.tls.web or (None, None)
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -109,14 +108,14 @@ class WebPart:
             server_header=False,
             limit_concurrency=_MOST_CONNECTIONS,
             timeout_graceful_shutdown=_GRACE_SECONDS,
-            ssl_certfile=path(web.certificate) if web.tls else None,
-            ssl_keyfile=path(web.key) if web.tls else None,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
         )
         try:
             config.load()
         except (OSError, ssl.SSLError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            files = f"{path(web.certificate)}, {path(web.key)}"
+            files = f"{certificate}, {key}"
             raise StartError(f"web: {files}: {reason}; write them there, or set [web] certificate and key") from None
         return config
 

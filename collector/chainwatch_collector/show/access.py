@@ -1,18 +1,25 @@
 """From a request to the scope it may see: the one dependency that every route but the public ones has."""
 
 import hmac
+import math
+import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
 
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.routing import iter_route_contexts
 
+from chainwatch_collector.show.errors import ApiError
 from chainwatch_collector.show.guard import Credentials, Principal, RefusedError, Role, require
+from chainwatch_collector.show.rate import RateLimit
 from chainwatch_collector.show.scope import Scope
 from chainwatch_collector.show.settings import ShowSettings
 
-PUBLIC: Final = frozenset({"/healthz", "/readyz", "/login", "/static/{name}"})
+PUBLIC: Final = frozenset({"/healthz", "/readyz", "/login", "/static/{name}", "/api/v1/enroll/ca"})
 """Routes that need nobody: they say no more than up or down, or are the same for everybody."""
+
+SELF_PROVING: Final = frozenset({"/api/v1/enroll", "/api/v1/renew/challenge", "/api/v1/renew"})
+"""Routes whose body is the proof: a token of its own, or a signature. They are slowed by address."""
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -58,6 +65,19 @@ def need(role: Role) -> Callable[..., Awaitable[Scope]]:
 
     scope.required_role = role  # type: ignore[attr-defined]  # a test reads it off every route
     return scope
+
+
+def peer_of(request: Request) -> str:
+    """The client's address."""
+    return request.client.host if request.client else "unknown"
+
+
+def slowed(request: Request) -> None:
+    """Count a try of this address. Raises `ApiError` (429) where it tries too often."""
+    limit: RateLimit = request.app.state.tries
+    wait = limit.wait_seconds(peer_of(request), time.monotonic())
+    if wait:
+        raise ApiError(429, "too_many_tries", "too many tries from this address", f"wait {math.ceil(wait)} s")
 
 
 def routes_of(app: FastAPI) -> list[tuple[str, str]]:

@@ -10,21 +10,29 @@ from starlette.responses import JSONResponse
 from chainwatch_collector.show import errors
 from chainwatch_collector.show.access import Viewer
 from chainwatch_collector.show.api import actions, findings, monitoring, overview, srs, stream, subjects
+from chainwatch_collector.show.api import enrolment as enrol_routes
 from chainwatch_collector.show.api.params import ERRORS
+from chainwatch_collector.show.enrolment import Enrolment
 from chainwatch_collector.show.guard import Guard
 from chainwatch_collector.show.model import ReadModel
+from chainwatch_collector.show.rate import RateLimit
 from chainwatch_collector.show.settings import ShowSettings
 from chainwatch_collector.show.web import assets, forms, pages
 from chainwatch_collector.show.web.render import Pages
 
 API_PREFIX = "/api/v1"
+TRIES_PER_MINUTE = 60.0
+TRIES_AT_ONCE = 60
 DESCRIPTION = """The collector's answers. Fields and codes are only ever added within v1; a list is `{items, next}` and
 `next` is the opaque cursor of the page behind it; every error is `{error: {status, code, message, hint, field}}`;
 times are UTC with Z. Ignore fields that you do not know."""
 
 
-def build_app(model: ReadModel, guard: Guard, settings: ShowSettings) -> FastAPI:
-    """Everything that is served over HTTP. Call `app.state.streams.close()` when the server is told to stop."""
+def build_app(model: ReadModel, guard: Guard, settings: ShowSettings, enrolment: Enrolment | None = None) -> FastAPI:
+    """Everything that is served over HTTP. Call `app.state.streams.close()` when the server is told to stop.
+
+    `enrolment`: None where this collector enrolls no agents.
+    """
     app = FastAPI(
         title="chainwatch",
         version=settings.version,
@@ -36,8 +44,10 @@ def build_app(model: ReadModel, guard: Guard, settings: ShowSettings) -> FastAPI
     )
     app.state.model, app.state.guard, app.state.settings = model, guard, settings
     app.state.streams = stream.Streams()
+    app.state.enrolment = enrolment
+    app.state.tries = RateLimit(per_minute=TRIES_PER_MINUTE, burst=TRIES_AT_ONCE)
     errors.install(app)
-    for module in (overview, srs, subjects, findings, actions, monitoring, stream):
+    for module in (overview, srs, subjects, findings, actions, monitoring, stream, enrol_routes):
         app.include_router(module.router, prefix=API_PREFIX)
     app.include_router(_schema_route(app), prefix=API_PREFIX)
     app.include_router(monitoring.root)

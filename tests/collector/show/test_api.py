@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 
 import pytest
-from chainwatch_collector.show.access import PUBLIC, routes_of
+from chainwatch_collector.show.access import PUBLIC, SELF_PROVING, routes_of
 from chainwatch_collector.show.app import build_app
 from chainwatch_collector.show.settings import ShowSettings
 from collector.show.estate import DR, NFS, PROD, estate, healthy, vdi
@@ -205,7 +205,9 @@ def nobody() -> Iterator[TestClient]:
         yield client
 
 
-@pytest.mark.parametrize(("method", "path"), [route for route in every_route() if route[1] not in PUBLIC])
+@pytest.mark.parametrize(
+    ("method", "path"), [route for route in every_route() if route[1] not in PUBLIC | SELF_PROVING]
+)
 def test_every_route_refuses_nobody_and_an_unknown_token(nobody: TestClient, method: str, path: str) -> None:
     concrete = path.replace("{sr}", "nfs-prod-1").replace("{subject}", NFS)
     for headers in ({}, {"Authorization": "Bearer stranger"}, {"Authorization": "Basic YWRtaW46YWRtaW4="}):

@@ -24,6 +24,7 @@ ERRORS: Final[dict[int | str, dict[str, Any]]] = {
     404: {"model": ErrorBody, "description": "nothing goes by that name"},
     409: {"model": ErrorBody, "description": "the name fits several things, or the state forbids it"},
     422: {"model": ErrorBody, "description": "a parameter of the wrong form"},
+    429: {"model": ErrorBody, "description": "too many tries from this address"},
     503: {"model": ErrorBody, "description": "the collector cannot answer this now"},
 }
 

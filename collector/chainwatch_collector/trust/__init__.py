@@ -1,0 +1,1 @@
+"""Who may talk: the collector's CA, enrolment and renewal of agents, revocation, accounts and their tokens."""
