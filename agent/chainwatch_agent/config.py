@@ -50,8 +50,10 @@ class ConfigError(Exception):
         super().__init__(" ".join(printable.split()))
 
 
-def load(path: str) -> Settings:
-    """Read a file. Raises `ConfigError`."""
+def load(path: str, enrolled: bool = True) -> Settings:
+    """Read a file. Raises `ConfigError`. Before enrolment it may name no collector, or not be there at all."""
+    if not enrolled and not os.path.exists(path):
+        return parse(path, b"", enrolled)
     try:
         with io.open(path, "rb") as stream:
             raw = stream.read(MIB + 1)
@@ -62,10 +64,10 @@ def load(path: str) -> Settings:
         ) from error
     if len(raw) > MIB:
         raise ConfigError("{}: larger than 1 MiB, that is no agent.conf".format(path))
-    return parse(path, raw)
+    return parse(path, raw, enrolled)
 
 
-def parse(path: str, raw: bytes) -> Settings:
+def parse(path: str, raw: bytes, enrolled: bool = True) -> Settings:
     """The settings in the bytes of a file called `path`. Raises `ConfigError`."""
     try:
         text = raw.decode("utf-8")
@@ -90,14 +92,14 @@ def parse(path: str, raw: bytes) -> Settings:
                 values[name] = read(text)
             except ValueError:
                 raise ConfigError("{}: [{}] {} = {}: {}".format(path, section, key, text[:100], right)) from None
-    return _settings(path, values)
+    return _settings(path, values, enrolled)
 
 
-def _settings(path: str, values: "Dict[str, Any]") -> Settings:
+def _settings(path: str, values: "Dict[str, Any]", enrolled: bool) -> Settings:
     defaults = {name: default for keys in _KEYS.values() for name, _, _, default in keys.values()}
     for name, default in defaults.items():
         values.setdefault(name, default)
-    if not values["addresses"]:
+    if enrolled and not values["addresses"]:
         raise ConfigError("{}: [collector] addresses: missing; write host:port, several by commas".format(path))
     for name, file_name in (("ca", "ca.pem"), ("certificate", "cert.pem"), ("key", "key.pem")):
         values[name] = values[name] or os.path.join(values["state_dir"], "tls", file_name)
