@@ -22,6 +22,8 @@ _WATCH_LINES = 60
 _WATCH_BYTES = 4 * 1024 * 1024
 _MAX_WATCHES = 64
 _HEAD = b"] "
+# An ident has a line in so many bytes: then looking at every line is cheaper.
+_DENSE_BYTES = 400
 _BEHIND_IDENT = (b":", b"[")
 _HEADS_WORTH_A_REGEX = 3
 
@@ -119,50 +121,72 @@ class _Ident:
 
     def __init__(self, ident: bytes, noise: Sequence[bytes]) -> None:
         self._needle = b" " + ident
-        self._heads = b"|".join(re.escape(literal[len(_HEAD) :]) for literal in noise if _is_head(literal))
-        others = [re.escape(literal) for literal in noise if not _is_head(literal)]
         # What begins with `] ` is looked for where an SM message begins and nowhere else: one cheap look.
-        self._head_noise = re.compile(re.escape(self._needle) + self._quiet(b"(?=", b")")) if self._heads else None
+        self._head_noise = tuple(literal for literal in noise if _is_head(literal))
+        others = [re.escape(literal) for literal in noise if not _is_head(literal)]
         self._noise = re.compile(b"|".join(others)) if others else None
-        self._at = -1
-        self._run: "Optional[Pattern[bytes]]" = None
-
-    def _quiet(self, opening: bytes, closing: bytes) -> bytes:
-        return opening + rb": \[\d+\](?:\[[^\]\n]*\])? (?:" + self._heads + b")" + closing
+        # Where this host's lines have their ident, and whether the last block was full of them.
+        self._at = 0
+        self._dense = False
 
     def runs(self, block: bytes) -> List[_Run]:
         """Of consecutive lines, ascending."""
-        needle, find, runs = self._needle, block.find, []
-        width, behind, at = len(needle), 0, find(needle)
-        while at >= 0:
-            # Where the line before had its ident at the same place, so has this one.
-            same = at - behind == self._at
-            start = behind if same else block.rfind(b"\n", behind, at) + 1 or behind
-            behind = find(b"\n", at) + 1 or len(block)
-            # The first ": " of a line ends its ident: one further on is somebody quoting.
-            if block[at + width : at + width + 1] in _BEHIND_IDENT and (same or find(b": ", start, at) < 0):
-                self._learn(at - start)
-                if not self._is_noise(block, at, behind):
-                    run = self._run.match(block, start) if self._run is not None else None
-                    behind = run.end() if run is not None else behind
-                    runs.append((start, behind))
-            at = find(needle, behind)
+        runs, hits = self._by_line(block) if self._dense else self._by_hit(block)
+        self._dense = hits * _DENSE_BYTES > len(block)
         return runs
 
-    def _is_noise(self, block: bytes, at: int, end: int) -> bool:
-        if self._head_noise is not None and self._head_noise.match(block, at) is not None:
-            return True
-        return self._noise is not None and self._noise.search(block, at, end) is not None
+    def _by_hit(self, block: bytes) -> "Tuple[List[_Run], int]":
+        """One look per line of this ident: for a log that has few of them."""
+        find, hits, end = block.find, 0, 0
+        runs: List[_Run] = []
+        at = find(self._needle)
+        while at >= 0:
+            start = block.rfind(b"\n", end, at) + 1 or end
+            stop = find(b"\n", at) + 1 or len(block)
+            hits += 1
+            if self._counts(block[start:stop], at - start):
+                if runs and runs[-1][1] == start:
+                    runs[-1] = (runs[-1][0], stop)
+                else:
+                    runs.append((start, stop))
+            end = stop
+            at = find(self._needle, end)
+        return runs, hits
 
-    def _learn(self, at: int) -> None:
-        """The host's lines have their ident `at` bytes behind their beginning: lines in a row are one match."""
-        if at == self._at:
-            return
+    def _by_line(self, block: bytes) -> "Tuple[List[_Run], int]":
+        """One look per line: for a log that is full of this ident."""
+        needle, noise, column, free = self._needle + b": ", self._head_noise, self._at, self._noise is None
+        runs: List[_Run] = []
+        hits, begin, at = 0, -1, 0
+        for line in block.split(b"\n"):
+            if free and line.startswith(needle, column):
+                hits += 1
+                selected = not line.startswith(noise, line.find(_HEAD, column))
+            else:
+                found = line.find(self._needle)
+                selected = found >= 0 and self._counts(line, found)
+                hits += selected
+            if selected:
+                if begin < 0:
+                    begin = at
+            elif begin >= 0:
+                runs.append((begin, at))
+                begin = -1
+            at += len(line) + 1
+        if begin >= 0:
+            runs.append((begin, len(block)))
+        return runs, hits
+
+    def _counts(self, line: bytes, at: int) -> bool:
+        """Whether the line, which has the needle at `at`, is of this ident and no noise."""
+        behind = at + len(self._needle)
+        # The first ": " of a line ends its ident: one further on is somebody quoting.
+        if line[behind : behind + 1] not in _BEHIND_IDENT or line.find(b": ", 0, at) >= 0:
+            return False
         self._at = at
-        if self._noise is None:
-            loud = self._quiet(b"(?!", b")") if self._heads else b""
-            line = b"[^\n]{%d}" % at + re.escape(self._needle) + rb"(?=[:\[])" + loud + rb"[^\n]*\n"
-            self._run = re.compile(b"(?:" + line + b")+")
+        if self._head_noise and line.startswith(self._head_noise, line.find(_HEAD, at)):
+            return False
+        return self._noise is None or self._noise.search(line, at) is None
 
 
 def _by_literal(block: bytes, literal: bytes, hits: Dict[int, int]) -> None:

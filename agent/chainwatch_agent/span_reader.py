@@ -127,17 +127,22 @@ class SpanReader:
         self.lines += _count_lines(block)
         self._advance(block, len(block))
 
-    def _keep(self, slices: "List[Tuple[int, bytes]]") -> None:
-        look = len(slices) > 0 and may_hold_secrets(b"".join([data for _, data in slices]))
-        for offset, data in slices:
-            if look:
-                data, count = scrub(data)
-                self.scrubbed += count
-            self.selected_bytes += len(data)
-            if self._slices and _adjoin(self._slices[-1], offset):
-                self._slices[-1] = (self._slices[-1][0], self._slices[-1][1] + data)
-            else:
-                self._slices.append((offset, data))
+    def _keep(self, slices: List[Tuple[int, bytes]]) -> None:
+        if not slices:
+            return
+        together = b"".join([data for _, data in slices])
+        self.selected_bytes += len(together)
+        if may_hold_secrets(together):
+            slices = [(offset, self._scrubbed(data)) for offset, data in slices]
+        if self._slices and _adjoin(self._slices[-1], slices[0][0]):
+            offset, data = self._slices.pop()
+            slices[0] = (offset, data + slices[0][1])
+        self._slices += slices
+
+    def _scrubbed(self, data: bytes) -> bytes:
+        data, count = scrub(data)
+        self.scrubbed += count
+        return data
 
     def _advance(self, block: bytes, length: int) -> None:
         tail = block[-TAIL_BYTES:]
