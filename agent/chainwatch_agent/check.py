@@ -13,9 +13,8 @@ from chainwatch.v1 import ingest_service_pb2
 from chainwatch_agent import backoff
 from chainwatch_agent.checkpoint import Checkpoint
 from chainwatch_agent.config import Settings, below
-from chainwatch_agent.daemon import Agent
 from chainwatch_agent.generations import generations, identify
-from chainwatch_agent.log import stderr_log
+from chainwatch_agent.hello import hello
 from chainwatch_agent.transport import Stream, StreamEnded, Tls, TlsError, credentials, slow_protobuf
 
 _WELCOME_SECONDS = 15.0
@@ -105,10 +104,9 @@ def _collectors(settings: Settings) -> List[Finding]:
 
 
 async def _collector(settings: Settings, address: str) -> Finding:
-    hello = Agent(settings._replace(process_events=False), stderr_log(), 1).hello()
     stream = Stream(address, Tls(settings.ca, settings.certificate, settings.key), settings.keepalive_seconds)
     try:
-        await stream.write(ingest_service_pb2.AgentMessage(hello=hello))
+        await stream.write(ingest_service_pb2.AgentMessage(hello=hello(settings.root, settings.logs, 1, ())))
         answer = await asyncio.wait_for(stream.read(), _WELCOME_SECONDS)
     except StreamEnded as ended:
         given = backoff.advice(ended.code, ended.details)

@@ -129,7 +129,7 @@ class Disk:
 
     @staticmethod
     def _lines_in(path: Path) -> Set[int]:
-        data = gzip.open(str(path), "rb").read() if path.suffix == ".gz" else path.read_bytes()
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         return {int(line[-7:]) for line in data.split(b"\n") if line[-7:].isdigit()}
 
 

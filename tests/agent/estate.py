@@ -161,11 +161,16 @@ class Dom0:
 
     def start(self, python: str = sys.executable) -> Process:
         """`python -m chainwatch_agent run` under this very Python, in the ASCII locale that systemd gives."""
-        environment = dict(os.environ, LANG="C", PYTHONPATH=os.pathsep.join(_import_path()))
-        environment.pop("LC_ALL", None)
         command = [python, "-W", "error", "-m", "chainwatch_agent", "run", "--config", str(self.config)]
-        self.process = Process(command, self.directory / "agent.log", environment)
+        self.process = Process(command, self.directory / "agent.log", _environment())
         return self.process
+
+    def command(self, verb: str) -> "subprocess.CompletedProcess[bytes]":
+        """Another verb with the same configuration."""
+        command = [sys.executable, "-m", "chainwatch_agent", verb, "--config", str(self.config)]
+        return subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment(), timeout=60, check=False
+        )
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Stop or kill the agent."""
@@ -173,5 +178,8 @@ class Dom0:
         return process.end(number) if process is not None else 0
 
 
-def _import_path() -> List[str]:
-    return [str(REPOSITORY / "agent"), str(REPOSITORY / "proto" / "gen")]
+def _environment() -> Dict[str, str]:
+    path = [str(REPOSITORY / "agent"), str(REPOSITORY / "proto" / "gen")]
+    environment = dict(os.environ, LANG="C", PYTHONPATH=os.pathsep.join(path))
+    environment.pop("LC_ALL", None)
+    return environment

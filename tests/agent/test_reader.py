@@ -32,11 +32,11 @@ LINE = len(Disk.line(1))
 class Driver:
     """A reader on a disk, shipping to a ledger. Time is a number."""
 
-    def __init__(self, directory: Path, ledger: Ledger, pace: Pace = Pace(span_bytes=1000)) -> None:
+    def __init__(self, directory: Path, ledger: Ledger) -> None:
         self.now = 1000.0
         self.directory = directory
         self.ledger = ledger
-        self.pace = pace
+        self.pace = Pace(span_bytes=1000)
         self.acks: List[ingest_service_pb2.Ack] = []
         self.start()
 

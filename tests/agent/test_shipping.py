@@ -169,3 +169,13 @@ def test_sighup_reads_the_configuration_again(collector: Collector, make_dom0: "
     dom0.append(lines(6, 7))
     eventually(lambda: len(collector.lines(dom0.host)) == 7)
     assert SMLOG in {row[0] for row in collector.query("SELECT path FROM logs")}
+
+
+def test_check_goes_the_whole_way(collector: Collector, make_dom0: "Callable[..., Dom0]") -> None:
+    dom0 = make_dom0(collector.port)
+    dom0.append(lines(0, 5))
+    done = dom0.command("check")
+    text = done.stdout.decode("utf-8")
+    assert done.returncode == 0, text
+    assert "welcomed by collector" in text
+    assert "everything is ready" in text
