@@ -31,6 +31,8 @@ FOLD_VERSION: Final = 1000 * GRAMMAR_VERSION + TRACK_VERSION
 
 ANSWER_SECONDS: Final = 5.0
 """The answer is stored at most so often; the next start shows it until it has judged for itself."""
+VERDICTS_PER_SECOND: Final = 200
+"""A large answer costs time to store: so many verdicts make the next time a second later."""
 
 
 class Judged(NamedTuple):
@@ -67,7 +69,7 @@ class PoolFold:
         self._pending = _Pending()
         self._sampled: datetime | None = None
         self._answer: Answer | None = None
-        self._answer_stored_at = datetime.min.replace(tzinfo=UTC)
+        self._store_answer_at = datetime.min.replace(tzinfo=UTC)
 
     @property
     def dirty(self) -> bool:
@@ -149,8 +151,9 @@ class PoolFold:
         """Everything since the last call, to be committed as one."""
         pending, self._pending = self._pending, _Pending()
         answer = None
-        if self._answer is not None and now - self._answer_stored_at >= timedelta(seconds=ANSWER_SECONDS):
-            self._answer_stored_at = now
+        if self._answer is not None and now >= self._store_answer_at:
+            pause = ANSWER_SECONDS + len(self._answer.verdicts) / VERDICTS_PER_SECOND
+            self._store_answer_at = now + timedelta(seconds=pause)
             answer = answer_to_json(self._answer)
         return FoldStep(
             version=self.version,

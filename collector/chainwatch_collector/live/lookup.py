@@ -1,8 +1,9 @@
 """What a name, a uuid or a uuid's beginning means: pools, hosts, SRs, VDIs, VMs, tasks of every pool."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from chainwatch_collector.inventory.records import Vdi
 from chainwatch_collector.live.board import Board
 from chainwatch_collector.live.pools import pool_views
 from chainwatch_collector.show.views import Subject, SubjectKind, UnknownSubjectError
@@ -10,7 +11,8 @@ from chainwatch_collector.show.views import Subject, SubjectKind, UnknownSubject
 _PREFIX: Final = 8
 _CANDIDATES: Final = 20
 _DASHED: Final = 36
-_BUT_VDIS: Final = frozenset({"pool", "host", "agent", "sr", "vm", "task"})
+Thing = tuple[str, str, str, str | None]
+"""(kind, uuid, name, pool)."""
 
 
 def find(board: Board, text: str, kinds: Sequence[SubjectKind] = ()) -> Subject:
@@ -21,23 +23,34 @@ def find(board: Board, text: str, kinds: Sequence[SubjectKind] = ()) -> Subject:
         exact = by_uuids(board, frozenset({lowered}), kinds)
         if exact:
             return _one(text, exact)
-    named = _matching(board, kinds, lambda _uuid, name: name == wanted)
+    named = _named(board, frozenset(kinds), wanted)
     if named:
         return _one(text, named)
     if len(lowered) >= _PREFIX:
-        return _one(text, _matching(board, kinds, lambda uuid, _name: uuid.startswith(lowered)))
+        return _one(text, _beginning(board, frozenset(kinds), lowered))
     raise UnknownSubjectError(text)
 
 
 def by_uuids(board: Board, uuids: frozenset[str], kinds: Sequence[SubjectKind] = ()) -> list[Subject]:
     """The things with these uuids, in one pass however many they are; VDIs are looked up, not searched."""
     wanted = frozenset(kinds)
-    others = _everything(board, wanted - {"vdi"} if wanted else _BUT_VDIS)
-    found = [Subject(*thing) for thing in others if thing[1] in uuids] if wanted != {"vdi"} else []
-    if not wanted or "vdi" in wanted:
-        for pool, picture in board.pictures.items():
-            for vdis in picture.vdis_by_sr.values():
-                found += [Subject("vdi", uuid, vdis[uuid].name, pool) for uuid in vdis.keys() & uuids]
+    found = [Subject(*thing) for thing in _but_vdis(board, wanted) if thing[1] in uuids]
+    for pool, vdis in _vdis(board, wanted):
+        found += [Subject("vdi", uuid, vdis[uuid].name, pool) for uuid in vdis.keys() & uuids]
+    return found
+
+
+def _named(board: Board, kinds: frozenset[str], name: str) -> list[Subject]:
+    found = [Subject(*thing) for thing in _but_vdis(board, kinds) if thing[2] == name]
+    for pool, vdis in _vdis(board, kinds):
+        found += [Subject("vdi", vdi.uuid, vdi.name, pool) for vdi in vdis.values() if vdi.name == name]
+    return found
+
+
+def _beginning(board: Board, kinds: frozenset[str], prefix: str) -> list[Subject]:
+    found = [Subject(*thing) for thing in _but_vdis(board, kinds) if thing[1].startswith(prefix)]
+    for pool, vdis in _vdis(board, kinds):
+        found += [Subject("vdi", uuid, vdis[uuid].name, pool) for uuid in vdis if uuid.startswith(prefix)]
     return found
 
 
@@ -48,16 +61,16 @@ def _one(text: str, found: list[Subject]) -> Subject:
     return unique[0]
 
 
-def _matching(board: Board, kinds: Sequence[SubjectKind], fits: Callable[[str, str], bool]) -> list[Subject]:
-    return [
-        Subject(kind, uuid, name, pool)
-        for kind, uuid, name, pool in _everything(board, frozenset(kinds))
-        if fits(uuid, name)
-    ]
+def _vdis(board: Board, kinds: frozenset[str]) -> Iterator[tuple[str, Mapping[str, Vdi]]]:
+    """(pool, uuid → VDI) of every SR: there are tens of thousands, so nothing is made for those that do not fit."""
+    if not kinds or "vdi" in kinds:
+        for pool, picture in board.pictures.items():
+            for vdis in picture.vdis_by_sr.values():
+                yield pool, vdis
 
 
-def _everything(board: Board, kinds: frozenset[str]) -> Iterator[tuple[str, str, str, str | None]]:
-    """(kind, uuid, name, pool). What is in several places of one pool comes several times."""
+def _but_vdis(board: Board, kinds: frozenset[str]) -> Iterator[Thing]:
+    """What is in several places of one pool comes several times."""
     if not kinds or "pool" in kinds:
         yield from (("pool", view.uuid, view.name, view.uuid) for view in pool_views(board))
     if not kinds or kinds & {"host", "agent"}:
@@ -68,15 +81,13 @@ def _everything(board: Board, kinds: frozenset[str]) -> Iterator[tuple[str, str,
         if not kinds or "vm" in kinds:
             guests = (vm for vm in picture.vms.values() if not (vm.is_control_domain or vm.is_a_snapshot))
             yield from (("vm", vm.uuid, vm.name, pool) for vm in guests)
-        if not kinds or "vdi" in kinds:
-            yield from (("vdi", vdi.uuid, vdi.name, pool) for vdi in picture.all_vdis())
         if not kinds or "task" in kinds:
             yield from (("task", task.uuid, task.name, pool) for task in picture.tasks.values())
     if not kinds or "sr" in kinds:
         yield from _logged_srs(board)
 
 
-def _hosts(board: Board) -> Iterator[tuple[str, str, str, str | None]]:
+def _hosts(board: Board) -> Iterator[Thing]:
     pictured = set()
     for pool, picture in board.pictures.items():
         for host in picture.hosts.values():
@@ -87,7 +98,7 @@ def _hosts(board: Board) -> Iterator[tuple[str, str, str, str | None]]:
             yield "host", uuid, row.hostname or uuid, board.pool_of(uuid)
 
 
-def _logged_srs(board: Board) -> Iterator[tuple[str, str, str, str | None]]:
+def _logged_srs(board: Board) -> Iterator[Thing]:
     """SRs that only logs know: of hosts in no pool, and of pools that were never asked."""
     for pool, state in board.states.items():
         for sr in state.srs.values():
