@@ -148,6 +148,8 @@ async def test_what_nothing_understands_is_stored_and_can_be_asked_for(rest: Res
     await ship(rest.collector, host, bytes_of(log))
     found = await rest.until(lambda: rest.get("/events", kind="unknown", host=host)["items"])
     assert "a wording of a later version" in [one["text"].rpartition("] ")[2] for one in found]
+    told = json.loads(command(rest, "events", "--unknown", "--host", host, "-o", "json").stdout)["items"]
+    assert [one["id"] for one in told] == [one["id"] for one in found]
 
 
 async def test_two_hosts_and_two_srs_do_not_mix(rest: Rest, host: str, sr: str) -> None:
