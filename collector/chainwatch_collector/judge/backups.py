@@ -9,7 +9,7 @@ from typing import Final
 from chainwatch_collector.chains.pool_index import PoolIndex
 from chainwatch_collector.chains.vm_facts import Obstacle, snapshot_obstacles
 from chainwatch_collector.judge.answer import FindingSubject, Severity, Verdict
-from chainwatch_collector.judge.condition import INVENTORY, Condition, sr_subject, sr_words
+from chainwatch_collector.judge.condition import INVENTORY, Condition, chain_of, sr_subject, sr_words
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.track.state import PoolState
 from chainwatch_collector.words import plural, size
@@ -35,8 +35,8 @@ def conditions(state: PoolState, verdicts: Sequence[Verdict], now: datetime, lim
     telling = [one for one in verdicts if one.xo_would_skip or one.snapshot == "refused"]
     if telling:
         of_vdi = {vdi: uuid for uuid, sr in state.srs.items() if sr.forest is not None for vdi in sr.forest.nodes}
-        yield from _will_skip(telling, of_vdi, now, limits)
-        yield from _not_supported(state, telling, now, limits)
+        yield from _will_skip(state, telling, of_vdi, limits)
+        yield from _not_supported(state, telling, of_vdi, limits)
         yield from _no_space(state, telling, of_vdi, now)
 
 
@@ -46,48 +46,44 @@ def srs_of(verdict: Verdict, of_vdi: Mapping[str, str]) -> set[str]:
 
 
 def _of_vm(
+    state: PoolState,
+    of_vdi: Mapping[str, str],
     verdict: Verdict,
     code: str,
     severity: Severity,
     summary: str,
-    now: datetime,
-    hold: float,
-    srs: frozenset[str] = frozenset(),
+    hold_seconds: float,
 ) -> Condition:
+    placed = [(state.srs[of_vdi[disk.vdi]], disk.vdi) for disk in verdict.disks if disk.vdi in of_vdi]
     return Condition(
         code=code,
         subject=FindingSubject("vm", verdict.vm, verdict.name),
         severity=severity,
         summary=summary,
-        since=now,
+        since=state.now,
         params={"vm_uuid": verdict.vm},
-        vdis=frozenset(disk.vdi for disk in verdict.disks),
-        srs=srs,
+        vdis=frozenset(image for sr, vdi in placed for image in chain_of(sr, vdi)),
+        srs=frozenset(sr.uuid for sr, _ in placed),
         sources=_BY_INVENTORY,
-        hold_seconds=hold,
+        hold_seconds=hold_seconds,
     )
 
 
 def _will_skip(
-    verdicts: Sequence[Verdict], of_vdi: Mapping[str, str], now: datetime, limits: Thresholds
+    state: PoolState, verdicts: Sequence[Verdict], of_vdi: Mapping[str, str], limits: Thresholds
 ) -> Iterator[Condition]:
     for verdict in verdicts:
         if verdict.xo_would_skip:
             pending = sum(disk.inner_pending for disk in verdict.disks)
-            yield _of_vm(
-                verdict,
-                "BACKUP_WILL_SKIP",
-                "warning",
+            words = (
                 f"Xen Orchestra's chain protection would skip VM '{verdict.name}' now: {plural(pending, 'merge')} of"
-                f" its disks pending. Our own verdict: {verdict.backup.replace('_', ' ')}.",
-                now,
-                limits.backup_will_skip_seconds,
-                frozenset(srs_of(verdict, of_vdi)),
+                f" its disks pending. Our own verdict: {verdict.backup.replace('_', ' ')}."
             )
+            yield _of_vm(state, of_vdi, verdict, "BACKUP_WILL_SKIP", "warning", words, limits.backup_will_skip_seconds)
 
 
 def _not_supported(
-    state: PoolState, verdicts: Sequence[Verdict], now: datetime, limits: Thresholds
+    state: PoolState, verdicts: Sequence[Verdict], of_vdi: Mapping[str, str], limits: Thresholds
 ) -> Iterator[Condition]:
     refused = {verdict.vm: verdict for verdict in verdicts if "SNAPSHOT_NOT_SUPPORTED" in verdict.reasons}
     if not refused or state.picture is None:
@@ -99,14 +95,10 @@ def _not_supported(
         if verdict is None or not obstacles:
             continue
         structural = all(one.kind in STRUCTURAL for one in obstacles)
-        yield _of_vm(
-            verdict,
-            "SNAPSHOT_NOT_SUPPORTED",
-            "info" if structural else "warning",
-            f"VM '{verdict.name}' cannot be snapshot: {_told(obstacles)}.",
-            now,
-            0 if structural else limits.snapshot_obstacle_seconds,
-        )
+        severity: Severity = "info" if structural else "warning"
+        words = f"VM '{verdict.name}' cannot be snapshot: {_told(obstacles)}."
+        hold_seconds = 0 if structural else limits.snapshot_obstacle_seconds
+        yield _of_vm(state, of_vdi, verdict, "SNAPSHOT_NOT_SUPPORTED", severity, words, hold_seconds)
 
 
 def _told(obstacles: Sequence[Obstacle]) -> str:

@@ -63,14 +63,18 @@ _EFFECTS: Final[Mapping[str, frozenset[str]]] = {
     "SNAPSHOT_NOT_SUPPORTED": frozenset(("SR_DETACHED",)),
     "GC_BLOCKED_BY_HOST": frozenset(("HOST_DOWN",)),
     "SR_IO_ERRORS": frozenset(),
+    "GC_NOT_RUNNING": _STORAGE | {"HOST_DOWN", "SR_SCAN_FAILED", "GC_BLOCKED_BY_HOST"},
+    "GC_STUCK": _STORAGE | {"HOST_DOWN", "SR_SLOW", "GC_BLOCKED_BY_HOST", "VDI_STALE_FLAG"},
+    "GC_INEFFECTIVE": _IMAGES | {"CHAIN_MULTI_HOST", "VDI_STALE_FLAG"},
     "LINSTOR_DEGRADED": frozenset(("HOST_DOWN",)),
 }
 """What alone can explain these; everything else is explained by whatever stronger reaches it."""
 _OF_ONE_VDI: Final = frozenset(
     {"VDI_CORRUPT", "VDI_LOST", "VDI_PARENT_MISSING", "COALESCE_NO_SPACE", "CHAIN_MULTI_HOST", "COALESCE_FAILED"}
-    | {"LEAF_COALESCE_GAVE_UP", "LEAF_COALESCE_BLOCKED", "VDI_STALE_FLAG", "ATTACH_NO_SPACE"}
+    | {"LEAF_COALESCE_GAVE_UP", "LEAF_COALESCE_BLOCKED", "VDI_STALE_FLAG", "ATTACH_NO_SPACE", "DISK_FROZEN"}
+    | {"CHAIN_AT_LIMIT", "CHAIN_NEAR_LIMIT"}
 )
-"""They reach another VDI's finding only where they name a VDI of it."""
+"""They reach the finding of a disk or a VM only where they name an image of its chain."""
 
 
 def rank(code: str) -> int | None:
@@ -137,5 +141,5 @@ def explains(cause: Condition, effect: Condition) -> bool:
     possible = _CRASH_CAUSES.get(effect.key) if effect.code == "GC_CRASHED" else _EFFECTS.get(effect.code)
     if possible is not None and cause.code not in possible:
         return False
-    of_one = cause.code in _OF_ONE_VDI and effect.subject.kind == "vdi" and effect.code in _OF_ONE_VDI
+    of_one = cause.code in _OF_ONE_VDI and effect.subject.kind in ("vdi", "vm")
     return bool(cause.vdis & effect.vdis) if of_one and cause.vdis else True

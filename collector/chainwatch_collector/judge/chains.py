@@ -7,7 +7,7 @@ from datetime import datetime
 
 from chainwatch_collector.chains.forest import Forest, Node
 from chainwatch_collector.judge import keepers
-from chainwatch_collector.judge.condition import INVENTORY, Condition, of_sr, sr_words, vdi_words
+from chainwatch_collector.judge.condition import INVENTORY, Condition, chain_of, of_sr, sr_words, vdi_words
 from chainwatch_collector.judge.registry import family
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.read.words import TreeNode
@@ -106,6 +106,7 @@ def _condition(
         variant=_remedy(made_of),
         params={"snapshots": keepers.told(keepers.of_chain(sr.forest, vdi))} if sr.forest is not None else None,
         vdi=vdi,
+        vdis=chain_of(sr, vdi),
         sources=frozenset((source,)) if source else None,
     )
 

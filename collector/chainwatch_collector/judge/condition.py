@@ -83,6 +83,21 @@ def vdi_words(sr: SrState, vdi: str) -> str:
     return f"'{name}' ({short(vdi)})" if name and name != "base copy" else short(vdi)
 
 
+def chain_of(sr: SrState, vdi: str) -> frozenset[str]:
+    """The VDI and every image that it reads through: by the inventory, else by the last tree that SM printed."""
+    found: dict[str, None] = {}
+    at: str | None = vdi
+    while at is not None and at not in found:
+        found[at] = None
+        if sr.forest is not None and sr.record is not None:
+            node = sr.forest.nodes.get(at)
+            at = node.parent if node is not None else None
+        else:
+            printed = sr.tree.nodes.get(at[:8]) if sr.tree is not None else None
+            at = printed.parent if printed is not None else None
+    return frozenset(found)
+
+
 def log_sources(sr: SrState) -> frozenset[str]:
     """The logs that a statement about the SR's GC rests on."""
     hosts = (sr.gc_host,) if sr.gc_host is not None else sr.hosts

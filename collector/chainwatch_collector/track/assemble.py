@@ -22,7 +22,6 @@ from chainwatch_collector.track.sr_log import SrLog
 from chainwatch_collector.track.state import SrState
 from chainwatch_collector.track.trees import LoggedTrees
 
-RUNS_SHOWN = 60
 _UUID_LENGTH = 36
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -104,7 +103,7 @@ def sr_state(uuid: str, parts: Sequence[Part], around: Around) -> SrState:
         hosts=tuple(dict.fromkeys(part.host for part in ordered)),
         open_run=_open_run(runs, around.gc_log),
         step=newest.log.step if newest is not None else None,
-        runs=tuple(runs[-RUNS_SHOWN:]),
+        runs=tuple(runs),
         incidents=_incidents(ordered, around),
         switches=_switches(ordered),
         kick=_latest(part.log.kick for part in ordered),

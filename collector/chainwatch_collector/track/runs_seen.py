@@ -16,7 +16,8 @@ from chainwatch_collector.read.words import (
     RunOutcome,
 )
 
-RUNS_KEPT = 60
+RUNS_KEPT = 120
+EMPTY_RUNS_KEPT = 30
 FULL_OUTCOMES = frozenset(("idle", "worked", "failed"))
 """A run with one of these went through its scan, all its candidates, and to its own end."""
 
@@ -66,6 +67,16 @@ class RunSeen:
     def full(self) -> bool:
         """It went to its own end."""
         return self.outcome in FULL_OUTCOMES
+
+    @property
+    def tells(self) -> bool:
+        """Whether it did anything or went wrong."""
+        return bool(self.merges or self.deleted_count) or self.outcome not in (
+            "idle",
+            "superseded",
+            "disabled",
+            "not_here",
+        )
 
     @property
     def at(self) -> datetime | None:
@@ -129,10 +140,15 @@ class RunsSeen:
                 if not other.start_seen:
                     del self.by_key[other.key]
         self.by_key[run.key] = run
-        if len(self.by_key) > 2 * RUNS_KEPT:
-            for key in sorted(self.by_key)[:-RUNS_KEPT]:
-                if not self.by_key[key].running:
-                    del self.by_key[key]
+        if len(self.by_key) > RUNS_KEPT:
+            self._forget()
+
+    def _forget(self) -> None:
+        """A scan every 30 s makes thousands of runs that found nothing: those go first, what was done is kept."""
+        ended = [key for key in sorted(self.by_key) if not self.by_key[key].running]
+        empty = [key for key in ended if not self.by_key[key].tells]
+        for key in (empty[:-EMPTY_RUNS_KEPT] or ended[: len(ended) // 4])[: RUNS_KEPT // 2]:
+            del self.by_key[key]
 
     def in_order(self) -> list[RunSeen]:
         """Oldest first."""

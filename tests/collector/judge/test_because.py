@@ -76,3 +76,21 @@ def test_causes_have_no_loops(given_codes: list[tuple[str, str]]) -> None:
             assert above is not None
             assert below is not None
             assert above < below
+
+
+def test_a_corrupt_image_makes_only_its_own_chain_long() -> None:
+    corrupt = condition("VDI_CORRUPT", "vdi", "v1")
+    its_chain = condition("CHAIN_AT_LIMIT", "vdi", "leaf1", vdis=frozenset(("leaf1", "v1")))
+    another = condition("CHAIN_AT_LIMIT", "vdi", "leaf2", vdis=frozenset(("leaf2", "v2")))
+    assert causes(corrupt, its_chain, another) == [[], ["VDI_CORRUPT"], []]
+
+
+def test_a_backup_that_will_skip_hangs_below_the_gc_of_its_srs() -> None:
+    skip = condition("BACKUP_WILL_SKIP", "vm", "vm1", srs=frozenset(("sr1",)), host=None)
+    assert causes(condition("GC_STUCK"), skip) == [[], ["GC_STUCK"]]
+    assert causes(condition("GC_STUCK", uuid="sr2"), skip) == [[], []]
+
+
+def test_a_corrupt_image_keeps_no_run_from_starting() -> None:
+    assert causes(condition("VDI_CORRUPT", "vdi", "v1"), condition("GC_NOT_RUNNING")) == [[], []]
+    assert causes(condition("SR_SCAN_FAILED"), condition("GC_NOT_RUNNING")) == [[], ["SR_SCAN_FAILED"]]
