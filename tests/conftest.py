@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Generator
+from typing import Any
 
 import pytest
-from corpora import NAMES, SCOREBOARD, summary
+from corpora import NAMES, SCOREBOARD, Score, summary
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """A worker process ends: its part of the scoreboard."""
+    scores = getattr(node, "workeroutput", {}).get("scores", [])
+    node.config.stash.setdefault(SCOREBOARD, []).extend(Score(**score) for score in scores)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """What a worker tells of its part."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        scores = session.config.stash.get(SCOREBOARD, [])
+        output["scores"] = [dataclasses.asdict(score) for score in scores]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from rpm_packages.conftest import REPOSITORY, Packages
+from rpm_packages.conftest import REPOSITORY
 
 pytestmark = pytest.mark.rpm
 
@@ -35,17 +35,17 @@ def sign(key: str, package: Path, environment: dict[str, str]) -> subprocess.Com
         subprocess.run(["gpgconf", "--kill", "gpg-agent"], env=environment, check=False, capture_output=True)
 
 
-def test_a_signed_package_says_so(packages: Packages, tmp_path: Path, keyring: dict[str, str]) -> None:
-    package = Path(shutil.copy(packages.el7, tmp_path))
+def test_a_signed_package_says_so(dom0_base: Path, tmp_path: Path, keyring: dict[str, str]) -> None:
+    package = Path(shutil.copy(dom0_base, tmp_path))
     done = sign("release@chainwatch.example", package, keyring)
     assert (done.returncode, done.stderr) == (0, "")
     shown = subprocess.run(["rpm", "-qpi", "--nosignature", package], capture_output=True, text=True, check=True).stdout
     assert "RSA/SHA256" in shown
 
 
-def test_a_key_that_dom0_cannot_check_is_refused(packages: Packages, tmp_path: Path, keyring: dict[str, str]) -> None:
-    package = Path(shutil.copy(packages.el7, tmp_path))
+def test_a_key_that_dom0_cannot_check_is_refused(dom0_base: Path, tmp_path: Path, keyring: dict[str, str]) -> None:
+    package = Path(shutil.copy(dom0_base, tmp_path))
     done = sign("other@chainwatch.example", package, keyring)
     assert done.returncode == 2
     assert "is no RSA key" in done.stderr
-    assert package.read_bytes() == packages.el7.read_bytes()
+    assert package.read_bytes() == dom0_base.read_bytes()
