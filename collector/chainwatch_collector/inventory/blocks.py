@@ -7,8 +7,7 @@ A bitmap is up to 100 times its record, so it lives only while numbers are made 
 import binascii
 import zlib
 from collections.abc import Mapping
-from dataclasses import replace
-from hashlib import blake2b
+from dataclasses import fields
 from typing import Final, NamedTuple
 
 from chainwatch_collector.inventory.records import Vdi
@@ -17,6 +16,7 @@ MAX_BITMAP_BYTES: Final = 8 * 1024 * 1024
 """128 TiB at one bit a block; what inflates beyond is no bitmap."""
 MOST_INFLATED_BYTES: Final = 32 * 1024 * 1024
 """Of all bitmaps of a batch together; those beyond are inflated again when they are needed."""
+_VDI_FIELDS: Final = tuple(field.name for field in fields(Vdi))
 
 
 class Bitmap(NamedTuple):
@@ -88,8 +88,17 @@ def inflate(deflated: bytes) -> int | None:
 
 
 def digest(deflated: bytes) -> int:
-    """64 bits that tell one bitmap from another."""
-    return int.from_bytes(blake2b(deflated, digest_size=8).digest(), "little")
+    """64 bits that tell one bitmap from another, in this process."""
+    return hash(deflated)
+
+
+def with_merged(vdi: Vdi, merged_blocks: int | None) -> Vdi:
+    """As `dataclasses.replace`, in half the time: half of a pool's VDIs pass here when it is first read."""
+    made = object.__new__(Vdi)
+    for name in _VDI_FIELDS:
+        object.__setattr__(made, name, getattr(vdi, name))
+    object.__setattr__(made, "merged_blocks", merged_blocks)
+    return made
 
 
 def with_merged_blocks(vdis: Mapping[str, Vdi], maps: BlockMaps) -> dict[str, Vdi]:
@@ -103,5 +112,5 @@ def with_merged_blocks(vdis: Mapping[str, Vdi], maps: BlockMaps) -> dict[str, Vd
         parent = vdi.vhd_parent
         if parent is None or children[parent] > 1 or uuid not in maps or parent not in maps or parent not in vdis:
             continue
-        joined[uuid] = replace(vdi, merged_blocks=maps.merged(uuid, parent))
+        joined[uuid] = with_merged(vdi, maps.merged(uuid, parent))
     return joined

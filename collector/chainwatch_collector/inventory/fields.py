@@ -30,29 +30,31 @@ class Fields:
     A field that is missing or None gives the default, never an error.
     """
 
-    __slots__ = ("_raw", "kind", "ref", "strict")
+    __slots__ = ("_get", "kind", "ref", "strict")
 
     def __init__(self, kind: str, ref: Ref, raw: Mapping[str, Any], *, strict: bool = False) -> None:
-        self.kind, self.ref, self._raw, self.strict = kind, ref, raw, strict
+        # The method itself: this is read some thirty times a record, and there are many records.
+        self.kind, self.ref, self._get, self.strict = kind, ref, raw.get, strict
 
     def text(self, name: str, default: str = "") -> str:
         """A string; a number is one too."""
-        value = self._raw.get(name)
+        value = self._get(name)
+        if type(value) is str:
+            return value
         if value is None:
             return default
-        if isinstance(value, str):
-            return value
         if isinstance(value, int | float):
             return str(value)
         return self._nonsense(name, value, "a string", default)
 
     def word(self, name: str, default: str = "") -> str:
         """A string of few values, shared in memory."""
-        return intern(self.text(name, default)) or default
+        value = self._get(name)
+        return intern(value if type(value) is str else self.text(name, default)) or default
 
     def integer(self, name: str, default: int = 0) -> int:
         """A number or its decimal digits."""
-        value = self._raw.get(name)
+        value = self._get(name)
         if type(value) is int:
             return value
         if value is None or value == "":
@@ -64,7 +66,7 @@ class Fields:
 
     def number(self, name: str, default: float = 0.0) -> float:
         """A number or its digits."""
-        value = self._raw.get(name)
+        value = self._get(name)
         if value is None or value == "":
             return default
         try:
@@ -74,14 +76,14 @@ class Fields:
 
     def flag(self, name: str, default: bool = False) -> bool:
         """true or false."""
-        value = self._raw.get(name)
+        value = self._get(name)
         if value is True or value is False:
             return value
         return self._flag(name, value, default)
 
     def optional_flag(self, name: str) -> bool | None:
         """true or false, None where this version has no such field."""
-        return self.flag(name) if self._raw.get(name) is not None else None
+        return self.flag(name) if self._get(name) is not None else None
 
     def _flag(self, name: str, value: object, default: bool) -> bool:
         if value is None or value == "":
@@ -93,7 +95,7 @@ class Fields:
 
     def reference(self, name: str) -> Ref | None:
         """A reference, shared in memory; None for NULL."""
-        value = self._raw.get(name)
+        value = self._get(name)
         if value is None:
             return None
         if isinstance(value, str):
@@ -102,7 +104,7 @@ class Fields:
 
     def time(self, name: str) -> datetime | None:
         """Aware UTC; None for the epoch, XenAPI's "never"."""
-        value = self._raw.get(name)
+        value = self._get(name)
         if value is None or value == "" or value == 0:
             return None
         at = parse_time(value)
@@ -112,7 +114,7 @@ class Fields:
 
     def texts(self, name: str) -> tuple[str, ...]:
         """A set of strings, in the order given, shared in memory."""
-        value = self._raw.get(name)
+        value = self._get(name)
         if not value:
             return ()
         if isinstance(value, list | tuple):
@@ -123,7 +125,7 @@ class Fields:
 
     def map(self, name: str) -> Mapping[str, Any]:
         """A map of strings; the record's own, not a copy."""
-        value = self._raw.get(name)
+        value = self._get(name)
         if not value:
             return EMPTY
         if isinstance(value, Mapping):

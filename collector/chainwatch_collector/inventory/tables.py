@@ -1,10 +1,9 @@
 """Maps that a thread changes while others read what they were: copied at the first change after they were shown."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Generic, TypeVar
 
-from chainwatch_collector.inventory.blocks import Bitmap, BlockMaps, digest
+from chainwatch_collector.inventory.blocks import Bitmap, BlockMaps, digest, with_merged
 from chainwatch_collector.inventory.records import Ref, Vdi
 
 Row = TypeVar("Row")
@@ -70,7 +69,7 @@ class SrVdis:
                 self._unlink(uuid, old.vhd_parent)
             self._link(uuid, vdi.vhd_parent)
         elif old.merged_blocks is not None:
-            vdi = replace(vdi, merged_blocks=old.merged_blocks)
+            vdi = with_merged(vdi, old.merged_blocks)
         self._see(uuid, bitmap)
         self.rows.put(uuid, vdi)
         return self.rows.get(uuid) or vdi
@@ -93,7 +92,7 @@ class SrVdis:
             vdi, pair = self.rows.get(uuid), self._pair(uuid)
             merged = self._maps.merged(*pair) if pair else None
             if vdi is not None and vdi.merged_blocks != merged:
-                vdi = replace(vdi, merged_blocks=merged)
+                vdi = with_merged(vdi, merged)
                 self.rows.put(uuid, vdi)
                 changed.append(vdi)
         self._suspects.clear()
@@ -124,7 +123,7 @@ class SrVdis:
         if parent is not None:
             self._children[parent] = (*self._children.get(parent, ()), uuid)
             self._suspect_children(parent)
-        self._suspects.add(uuid)
+            self._suspects.add(uuid)
 
     def _unlink(self, uuid: str, parent: str | None) -> None:
         left = tuple(child for child in self._children.get(parent or "", ()) if child != uuid)
