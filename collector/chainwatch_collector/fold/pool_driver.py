@@ -50,7 +50,7 @@ class FoldSettings:
     owner: str
     version: int
     shared: bool = False
-    lease: float = 20.0
+    lease: float = 15.0
     judge_behind: float = 10.0
     judge_every: float = 2.0
     judge_gap: float = 0.2

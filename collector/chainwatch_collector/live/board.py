@@ -51,11 +51,13 @@ class Board:
         self.registered = Registered()
 
     def judged(self, judged: Judged) -> None:
-        """A pool has a new answer."""
+        """A pool has a new answer. One without a state was judged by another collector: an older state would belie it."""
         pool = judged.pool_uuid
         before = self.answers.get(pool)
         if judged.state is not None:
             self.states[pool] = judged.state
+        else:
+            self.states.pop(pool, None)
         self.judged_at[pool] = judged.at
         self.answers = MappingProxyType({**self.answers, pool: judged.answer})
         subjects = _changed(before, judged.answer)

@@ -9,7 +9,7 @@ from chainwatch_collector.fold.pool_fold import Judged
 from chainwatch_collector.inventory.records import Task
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.keep.rows import HostRow
-from chainwatch_collector.live import forests, lookup, pools, rescan_checks, storage, texts
+from chainwatch_collector.live import backups, forests, lookup, pools, rescan_checks, storage, texts
 from chainwatch_collector.live.board import Board, HostExtra, Registered
 from chainwatch_collector.show.changes import ChangeHub
 from chainwatch_collector.show.views import NotAvailableError, Subject, UnknownSubjectError
@@ -143,7 +143,7 @@ def test_tasks_are_those_that_go_on() -> None:
     going = Task(ref="t1", uuid="u1", name="Export of VM web", created_at=START, progress=0.5, applies_to_ref=SR_REF)
     done = replace(going, ref="t2", uuid="u2", status="success")
     scene = merging().seen(tasks={"t1": going, "t2": done})
-    (view,) = storage.task_views(board_of(scene))
+    (view,) = backups.task_views(board_of(scene))
     assert (view.uuid, view.kind, view.progress, view.subject) == (
         "u1",
         "export",
@@ -197,6 +197,17 @@ def test_the_board_tells_what_changed_and_nothing_twice() -> None:
     changed = replace(scene.last.answer, srs=tuple(replace(sr, state="stuck") for sr in scene.last.answer.srs))
     board.judged(Judged(POOL_UUID, scene.now, changed, state))
     assert board.hub.revision == heard + 1
+
+
+def test_an_answer_of_another_collector_takes_the_old_state_along() -> None:
+    scene = merging()
+    board = board_of(scene)
+    board.judged(Judged(POOL_UUID, scene.now, board.answers[POOL_UUID], None))
+    assert POOL_UUID not in board.states
+    assert storage.merge_views(board, scene.now, storage.FullNames()) == []
+    board.retired(POOL_UUID)
+    assert board.answers == {}
+    assert pools.pool_views(board)[0].name == "unassigned"
 
 
 def test_the_catalogue_and_pasted_messages_are_explained() -> None:
