@@ -5,7 +5,6 @@ held for a whole one. A reply of 50,000 VDIs is 130 MB, and parsing that at once
 import codecs
 import json
 from collections.abc import Callable, Iterator
-from json.scanner import make_scanner
 from typing import Any, Final
 
 Path = tuple[str, ...]
@@ -70,7 +69,7 @@ class _Source:
     def __init__(self, read: Callable[[int], bytes]) -> None:
         self._read = read
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-        self._scan = make_scanner(json.JSONDecoder())
+        self._raw_decode = json.JSONDecoder().raw_decode
         self._text = ""
         self._at = 0
         self._ended = False
@@ -103,8 +102,8 @@ class _Source:
         size = READ_BYTES
         while True:
             try:
-                value, end = self._scan(self._text, self._at)
-            except (ValueError, StopIteration, RecursionError) as error:
+                value, end = self._raw_decode(self._text, self._at)
+            except (ValueError, RecursionError) as error:
                 if not self._fill(size):
                     raise BrokenReplyError(f"the reply is no JSON or ended early: {error}") from None
             else:
