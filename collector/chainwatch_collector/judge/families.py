@@ -7,9 +7,11 @@ from datetime import datetime
 
 from chainwatch_collector.judge import (
     agents,
+    backup_tasks,
     backups,
     chains,
     flags,
+    forecast,
     gc,
     gc_idle,
     gc_stuck,
@@ -26,7 +28,7 @@ from chainwatch_collector.judge.condition import Condition
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.track.state import PoolState
 
-MODULES = (gc, gc_idle, gc_stuck, merges, images, scan, space, chains, flags, agents, hosts, pool, vms)
+MODULES = (gc, gc_idle, gc_stuck, merges, images, scan, space, chains, flags, agents, hosts, pool, vms, backup_tasks, forecast)
 
 
 def codes() -> frozenset[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chainwatch_collector.chains import forest
-from chainwatch_collector.inventory.records import Vdi
+from chainwatch_collector.inventory.records import Host
 from chainwatch_collector.judge.answer import Severity
 from chainwatch_collector.judge.condition import INVENTORY, Condition, of_sr, sr_words, vdi_words
 from chainwatch_collector.judge.known import covered, gc_host_state, has_chains
@@ -21,12 +22,11 @@ _BY_INVENTORY = frozenset((INVENTORY,))
 @family("VDI_STALE_FLAG")
 def stale_flags(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condition]:
     """By the inventory, each flag after its own time; gc_running_* by the log, as only SM sees those files."""
-    attached: frozenset[str] | None = None
+    attached = _attached_refs(state) if any(sr.host_keyed_refs for sr in state.srs.values()) else frozenset()
     for sr in state.srs.values():
-        if sr.flags_since and not sr.no_gc:
-            if attached is None:
-                attached = _attached_refs(state)
-            yield from _flagged(state, sr, attached, now, limits)
+        if not sr.no_gc:
+            yield from _flagged(sr, now, limits)
+            yield from _host_keys(state, sr, attached, now, limits)
         for incident in sr.open_incidents("stale_flag"):
             if incident.cause == "gc_running":
                 yield of_sr(
@@ -49,45 +49,54 @@ def _attached_refs(state: PoolState) -> frozenset[str]:
     return frozenset(vbd.vdi_ref for vbd in vbds if vbd.currently_attached and vbd.vdi_ref is not None)
 
 
-def _flagged(
-    state: PoolState, sr: SrState, attached: frozenset[str], now: datetime, limits: Thresholds
-) -> Iterator[Condition]:
+def _flagged(sr: SrState, now: datetime, limits: Thresholds) -> Iterator[Condition]:
     allowed = {
         "relinking": limits.flag_relinking_seconds,
         "activating": limits.flag_activating_seconds,
         "paused": limits.flag_paused_seconds,
-        "host": limits.flag_host_seconds,
     }
-    for (uuid, flag), since in sr.flags_since.items():
-        name, _, host_ref = flag.partition(":")
+    for (uuid, name), since in sr.flags_since.items():
+        # A run at work pauses and relinks: those flags are its own.
+        if (now - since).total_seconds() >= allowed[name] and (name == "activating" or sr.open_run is None):
+            yield _stale(sr, uuid, name, f"'{name}' flag", since, allowed[name], now)
+
+
+def _host_keys(
+    state: PoolState, sr: SrState, attached: frozenset[str], now: datetime, limits: Thresholds
+) -> Iterator[Condition]:
+    """Keys of a host that is gone from the pool, or of a disk that no VBD has attached."""
+    hosts = state.picture.hosts if state.picture is not None else {}
+    suspects = sr.host_keyed_refs - attached
+    for (uuid, host_ref), since in sr.host_keys_since.items() if suspects or _gone_hosts(sr, hosts) else ():
+        node = sr.forest.nodes.get(uuid) if sr.forest is not None else None
         lasted = (now - since).total_seconds()
-        vdi = sr.forest.nodes[uuid].vdi if sr.forest is not None and uuid in sr.forest.nodes else None
-        if vdi is None or lasted < allowed[name]:
+        if node is None or lasted < limits.flag_host_seconds or (node.vdi.ref not in suspects and host_ref in hosts):
             continue
-        if name == "host" and not _host_key_is_stale(state, vdi, host_ref, attached):
-            continue
-        if name in ("paused", "relinking") and sr.open_run is not None:
-            continue
-        what = f"host key of {_host_name(state, host_ref)}" if name == "host" else f"'{name}' flag"
-        yield of_sr(
-            sr,
-            "VDI_STALE_FLAG",
-            "warning",
-            f"The {what} on {vdi_words(sr, uuid)} of {sr_words(sr)} is {duration(lasted)} old: it blocks merges or the"
-            " start of a VM.",
-            now=now,
-            since=since + timedelta(seconds=allowed[name]),
-            key=flag,
-            variant=name,
-            params={"host": _host_name(state, host_ref)} if name == "host" else {},
-            vdi=uuid,
-            sources=_BY_INVENTORY,
-        )
+        name = _host_name(state, host_ref)
+        made = _stale(sr, uuid, "host", f"host key of {name}", since, limits.flag_host_seconds, now)
+        yield replace(made, key=f"host:{host_ref}", params={**made.params, "host": name})
 
 
-def _host_key_is_stale(state: PoolState, vdi: Vdi, host_ref: str, attached: frozenset[str]) -> bool:
-    """The host is gone from the pool, or no VBD has the disk attached."""
-    return state.picture is not None and (host_ref not in state.picture.hosts or vdi.ref not in attached)
+def _gone_hosts(sr: SrState, hosts: Mapping[str, Host]) -> bool:
+    return any(host_ref not in hosts for _, host_ref in sr.host_keys_since)
+
+
+def _stale(
+    sr: SrState, uuid: str, name: str, what: str, since: datetime, allowed_seconds: float, now: datetime
+) -> Condition:
+    return of_sr(
+        sr,
+        "VDI_STALE_FLAG",
+        "warning",
+        f"The {what} on {vdi_words(sr, uuid)} of {sr_words(sr)} is {duration((now - since).total_seconds())} old: it"
+        " blocks merges or the start of a VM.",
+        now=now,
+        since=since + timedelta(seconds=allowed_seconds),
+        key=name,
+        variant=name,
+        vdi=uuid,
+        sources=_BY_INVENTORY,
+    )
 
 
 def _host_name(state: PoolState, host_ref: str) -> str:

@@ -106,6 +106,8 @@ def ineffective(state: PoolState, now: datetime, limits: Thresholds) -> Iterator
     for sr in state.srs.values():
         if not has_chains(sr) or sr.forest is None or not sr.forest.pending or sr.open_run is not None:
             continue
+        if len(sr.clean_ends) < limits.gc_ineffective_runs:
+            continue
         left = [uuid for uuid in sr.pending_since if _never_taken(sr, uuid, limits)]
         if not left or not covered(gc_host_state(state, sr), now, limits):
             continue

@@ -121,6 +121,8 @@ def sr_state(uuid: str, parts: Sequence[Part], around: Around) -> SrState:
         pending_since=around.since.pending,
         garbage_since=around.since.garbage,
         flags_since=around.since.flags,
+        host_keys_since=around.since.host_keys,
+        host_keyed_refs=around.since.keyed_refs,
         missing_vdis=around.since.missing,
     )
 

@@ -17,11 +17,13 @@ PENDING = ("inner_pending", "leaf_pending", "blocked")
 
 @dataclass(slots=True)
 class Since:
-    """VDI uuid, or (uuid, flag) → when the pictures first showed it so, without a pause since."""
+    """VDI uuid, (uuid, flag) or (uuid, host ref) → when the pictures first showed it so, without a pause since."""
 
     pending: dict[str, datetime] = field(default_factory=dict)
     garbage: dict[str, datetime] = field(default_factory=dict)
     flags: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    host_keys: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    keyed_refs: frozenset[str] = frozenset()
     missing: tuple[str, ...] = ()
 
     def see(self, forest: Forest, at: datetime) -> Since:
@@ -31,20 +33,26 @@ class Since:
             _carried(self.pending, (uuid for uuid, node in nodes.items() if node.status in PENDING), at),
             _carried(self.garbage, (uuid for uuid, node in nodes.items() if node.status == "garbage"), at),
             _carried(self.flags, (flag for node in nodes.values() for flag in flags_of(node.vdi)), at),
+            _carried(self.host_keys, (key for node in nodes.values() for key in host_keys_of(node.vdi)), at),
+            frozenset(node.vdi.ref for node in nodes.values() if node.vdi.attached_hosts),
             tuple(uuid for uuid, node in nodes.items() if node.vdi.missing),
         )
 
 
 def flags_of(vdi: Vdi) -> Iterator[tuple[str, str]]:
-    """(uuid, flag) of every sm_config key that keeps somebody waiting while it is there; `host:<ref>` per host."""
+    """(uuid, flag) of every sm_config key that keeps somebody waiting while it is there."""
     if vdi.relinking:
         yield vdi.uuid, "relinking"
     if vdi.activating:
         yield vdi.uuid, "activating"
     if vdi.paused:
         yield vdi.uuid, "paused"
+
+
+def host_keys_of(vdi: Vdi) -> Iterator[tuple[str, str]]:
+    """(uuid, host ref) of every host that holds the disk, as SM has it."""
     for host_ref in vdi.attached_hosts:
-        yield vdi.uuid, f"host:{host_ref}"
+        yield vdi.uuid, host_ref
 
 
 def held_by_control_domains(picture: Picture, before: Mapping[str, datetime]) -> dict[str, datetime]:

@@ -83,6 +83,7 @@ class SrState:
     `gc_host`: key in `PoolState.hosts` of the host that runs its GC, None where that is not known.
     `clean_ends`: ends of runs without a failure since the last one with one, the older ones thinned.
     `pending_since`, `garbage_since`, `flags_since`: VDI uuid, or (uuid, flag) → when the pictures first showed it so.
+    `host_keys_since`: likewise by (uuid, host ref); `host_keyed_refs`: references of those VDIs.
     `missing_vdis`: uuids with `VDI.missing`.
     `no_gc`: why SM's GC does not work on it, empty where it does. Its state in a word is `judge`'s, who has thresholds.
     """
@@ -115,6 +116,8 @@ class SrState:
     pending_since: Mapping[str, datetime] = field(default_factory=dict)
     garbage_since: Mapping[str, datetime] = field(default_factory=dict)
     flags_since: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    host_keys_since: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    host_keyed_refs: frozenset[str] = frozenset()
     missing_vdis: tuple[str, ...] = ()
 
     def open_incidents(self, *kinds: IncidentKind) -> list[Incident]:

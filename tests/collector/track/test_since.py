@@ -30,7 +30,8 @@ def test_flags_garbage_and_missing() -> None:
     since = see(
         Since(), 0, disk(C, paused=True, attached_hosts={"OpaqueRef:h": "RW"}, missing=True), disk(A, hidden=True)
     )
-    assert set(since.flags) == {(C, "paused"), (C, "host:OpaqueRef:h")}
+    assert (set(since.flags), set(since.host_keys)) == ({(C, "paused")}, {(C, "OpaqueRef:h")})
+    assert since.keyed_refs == {f"OpaqueRef:{C}"}
     assert (set(since.garbage), since.missing) == ({A}, (C,))
 
 
