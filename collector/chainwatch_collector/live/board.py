@@ -51,7 +51,7 @@ class Board:
         self.registered = Registered()
 
     def judged(self, judged: Judged) -> None:
-        """A pool has a new answer. One without a state was judged by another collector: an older state would belie it."""
+        """A pool has a new answer. One without a state is another collector's: an older state would belie it."""
         pool = judged.pool_uuid
         before = self.answers.get(pool)
         if judged.state is not None:
