@@ -9,7 +9,7 @@ import io
 import json
 import os
 from collections import OrderedDict
-from typing import Tuple, TypeVar
+from typing import Optional, Tuple, TypeVar
 
 from chainwatch_agent.identity import FileId
 
@@ -67,9 +67,9 @@ class Checkpoint:
         """The collector has committed so much."""
         _put(self._acked, file, to_offset)
 
-    def unbroken(self, file: FileId, to_offset: int, following: bytes) -> bool:
-        """Whether nothing lay between `to_offset` of `file` and the beginning of the file `following`."""
-        return self._followed_by.get(file) == (to_offset, following)
+    def following(self, file: FileId) -> Optional[Tuple[int, bytes]]:
+        """Where a file ended and the fingerprint of the one that came next; None where that is not known."""
+        return self._followed_by.get(file)
 
     def save(self) -> None:
         """Write it where it changed, all or nothing. Raises `OSError`."""

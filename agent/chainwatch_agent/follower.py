@@ -2,7 +2,7 @@
 
 `LogFollower` is stepped from outside and touches the disk only when stepped:
 
-    start(positions, policy_id, parts, unbroken)   the collector's Welcome: plan where to go on
+    start(positions, policy_id, parts, followed_by)   the collector's Welcome: plan where to go on
     poll(now)                                      look at the disk: growth, rotation, truncation
     next_messages(now)                             one file's announcement, gap and span at most, oldest file first
     stop()                                         the stream ended: every file is closed and forgotten
@@ -23,6 +23,7 @@ from chainwatch_agent.plan import (
     ROTATED_AWAY,
     TRUNCATED,
     UNREADABLE,
+    FollowedBy,
     GapStart,
     Position,
     Start,
@@ -108,7 +109,7 @@ class LogFollower:
         positions: List[Position],
         policy_id: int,
         parts: Tuple[LogPolicy, ...],
-        unbroken: Callable[[FileId, int, bytes], bool],
+        followed_by: FollowedBy,
     ) -> None:
         """Plan from the collector's positions of this log, none where it knows none."""
         self.stop()
@@ -118,7 +119,7 @@ class LogFollower:
         if positions:
             last = max(positions, key=lambda position: position.ordinal)
             self._before = (last.file, last.to_offset)
-            plan = join(found, positions, self._disk.proves, self._disk.complete, unbroken)
+            plan = join(found, positions, self._disk.proves, self._disk.complete, followed_by)
         else:
             oldest_us = self._history.oldest_us(self._clock_us())
             plan = first_time(found, oldest_us, self._history.max_bytes, self._history.size, self._history.cut)

@@ -4,7 +4,7 @@ The rules are proto/README.md section 2: the collector's word wins; what is name
 than the newest named file is read whole, what is older is left alone, and what is gone is declared.
 """
 
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from chainwatch_agent.generations import Identified
 from chainwatch_agent.identity import FileId
@@ -54,6 +54,7 @@ class Plan(NamedTuple):
 
 
 Proves = Callable[[Identified, Position], bool]
+FollowedBy = Callable[[FileId], Optional[Tuple[int, bytes]]]
 
 
 def salts_of(positions: Sequence[Position]) -> Dict[bytes, int]:
@@ -76,14 +77,13 @@ def join(
     positions: Sequence[Position],
     proves: Proves,
     complete: Proves,
-    unbroken: Callable[[FileId, int, bytes], bool],
+    followed_by: FollowedBy,
 ) -> Plan:
     """Plan for a log that the collector knows. `found` is oldest first; the live file may have no identity yet.
 
     `proves(file, position)`: whether the bytes before the position are the committed ones. `complete`: whether none
     follow and none will.
-    `unbroken(last, to_offset, fingerprint)`: whether the checkpoint knows that `last` ended at `to_offset` and that the
-    file of this fingerprint was the next one.
+    `followed_by(file)`: where the checkpoint knows a file to have ended, and the fingerprint of the next one.
     """
     named = _match(found, positions, proves)
     salts = salts_of(positions)
@@ -98,13 +98,24 @@ def join(
             if not complete(one, position):
                 starts.append(Start(one, position.file, position.to_offset, True, None, position.tail_sha256))
         elif index > newest and one.fingerprint:
-            if gap is not None and gap.after is not None and unbroken(gap.after, gap.after_offset, one.fingerprint):
-                gap = None
+            if gap is not None and gap.after is not None:
+                gap = None if followed_by(gap.after) == (gap.after_offset, one.fingerprint) else gap
+            elif gap is None and index == newest + 1 and newest in named:
+                gap = _between(named[newest].file, one.fingerprint, followed_by)
             starts.append(Start(one, next_id(one.fingerprint, salts), 0, False, gap))
             gap = None
         elif index > newest and one.problem and one.generation.number:
             gap = gap or GapStart(UNREADABLE, one.problem)
     return Plan(starts, gap, salts)
+
+
+def _between(last: FileId, fingerprint: bytes, followed_by: FollowedBy) -> Optional[GapStart]:
+    """A collector that was restored knows less than it was told: the file that came next may be gone by now."""
+    known = followed_by(last)
+    if known is None or known[1] == fingerprint:
+        return None
+    detail = "the file that followed the one read up to {} is no longer on disk".format(known[0])
+    return GapStart(ROTATED_AWAY, detail, last, known[0])
 
 
 def _match(found: Sequence[Identified], positions: Sequence[Position], proves: Proves) -> Dict[int, Position]:

@@ -76,7 +76,7 @@ class Reader:
                 of_log.get(follower.log, []),
                 self._policy.policy_id,
                 self._parts(follower.log),
-                self.checkpoint.unbroken,
+                self.checkpoint.following,
             )
 
     def on_policy(self, policy: ingest_service_pb2.Policy, now: float) -> List[Message]:

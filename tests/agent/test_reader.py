@@ -159,10 +159,9 @@ class Delivery(RuleBasedStateMachine):
     def reconnect(self) -> None:
         self.driver.connect()
 
-    @rule(save=st.booleans())
-    def restart(self, save: bool) -> None:
-        if save:
-            self.driver.reader.checkpoint.save()
+    @rule()
+    def restart(self) -> None:
+        self.driver.reader.checkpoint.save()
         self.driver.reader.on_disconnect()
         self.driver.start()
 
@@ -290,6 +289,24 @@ def test_the_checkpoint_proves_that_nothing_lay_between(driver: Driver) -> None:
     driver.settle()
     assert numbers(driver.ledger.lines()) == list(range(1, 12))
     assert not driver.ledger.gaps
+
+
+def test_a_restored_collector_is_told_of_what_has_gone_since(driver: Driver) -> None:
+    disk = Disk(driver.directory)
+    disk.write(10)
+    driver.settle()
+    driver.ledger.backup()
+    for _ in range(2):
+        disk.rotate()
+        disk.write(10)
+        driver.settle()
+    disk.remove(1)
+    driver.ledger.restore()
+    driver.connect()
+    driver.settle()
+    assert numbers(driver.ledger.lines()) == [*range(1, 11), *range(21, 31)]
+    (gap,) = driver.ledger.gaps
+    assert (gap.after_offset, gap.before_offset) == (10 * LINE, 0)
 
 
 def test_a_damaged_gzip_is_read_up_to_the_damage_and_declared(tmp_path: Path) -> None:
