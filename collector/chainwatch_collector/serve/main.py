@@ -1,4 +1,4 @@
-"""`chainwatch-collector run|check|migrate|backup|restore --config F`. Exit: 0, 2 for an error, 64 for wrong usage."""
+"""`chainwatch-collector run|check|migrate|backup|restore|new-ca --config F`. Exit: 0, 2 for an error, 64 for usage."""
 
 import argparse
 import asyncio
@@ -15,6 +15,8 @@ from chainwatch_collector.serve.composition import Collector, StartError, StateL
 from chainwatch_collector.serve.notify import notify
 from chainwatch_collector.serve.parts import make_parts
 from chainwatch_collector.serve.settings import DEFAULT_CONFIG, ConfigError, Settings, load
+from chainwatch_collector.serve.tls import new_ca
+from chainwatch_collector.trust.files import TrustFileError
 
 
 class _Parser(argparse.ArgumentParser):
@@ -32,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
         "check": "say whether run would work, and what to do where it would not",
         "migrate": "bring the database's schema up to date",
         "backup": "write a consistent copy of the database, also while the collector runs",
+        "new-ca": "make a new CA, trusting the old one until every agent has renewed; the collector must be stopped",
         "restore": "put a backup in place of the database; the collector must be stopped",
     }
     for verb, text in helps.items():
@@ -53,7 +56,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
         settings = load(chosen.config)
         logs.set_up(settings.log_level)
         status = _dispatch(chosen, settings)
-    except (ConfigError, StartError, BackupError) as error:
+    except (ConfigError, StartError, BackupError, TrustFileError) as error:
         print(f"chainwatch-collector: {error}", file=sys.stderr)
         status = 2
     sys.exit(status)
@@ -74,7 +77,7 @@ def _dispatch(chosen: argparse.Namespace, settings: Settings) -> int:
         return 0
     lock = StateLock(settings.path(settings.state_dir))
     try:
-        print(restore(settings, chosen.source))
+        print(new_ca(settings) if chosen.verb == "new-ca" else restore(settings, chosen.source))
     finally:
         lock.release()
     return 0

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from chainwatch_collector.receive.server import TlsFiles
 from chainwatch_collector.serve.settings import Settings
 from chainwatch_collector.trust.authority import Authority, fingerprint
-from chainwatch_collector.trust.files import TrustFiles, read_certificate
+from chainwatch_collector.trust.files import TrustFileError, TrustFiles, read_certificate
+from chainwatch_collector.trust.identities import utc_now
 
 LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 _ANYWHERE: Final = frozenset({"0.0.0.0", "::", ""})
@@ -54,6 +55,18 @@ def open_tls(settings: Settings, now: datetime) -> Tls:
         TlsFiles(certificate, key, path(ingest.client_ca) if ingest.client_ca else files.ca),
         ((path(web.certificate), path(web.key)) if web.certificate else own) if web.tls else None,
         files.server_authority(authority, now) if web.tls and not web.certificate else None,
+    )
+
+
+def new_ca(settings: Settings) -> str:
+    """Roll the CA over; a sentence. Raises `TrustFileError` also while a roll-over lasts."""
+    files, now = trust_files(settings), utc_now()
+    authority = files.open(now)
+    if len(authority.bundle) > 1:
+        raise TrustFileError(f"{files.ca}: a roll-over lasts still: wait until every agent has renewed")
+    fresh = files.roll_over(authority, now)
+    return (
+        f"{files.ca}: the new CA is {fresh.fingerprint}; the old one stays trusted for {settings.trust.host_days} days"
     )
 
 
