@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import resource
 import signal
 import sys
 import time
@@ -20,6 +19,7 @@ from chainwatch_agent.hold import Ring
 from chainwatch_agent.inotify import log_events
 from chainwatch_agent.log import Log
 from chainwatch_agent.notify import notify
+from chainwatch_agent.own_cost import OwnCost
 from chainwatch_agent.reader import Reader
 from chainwatch_agent.ship import Shipper
 from chainwatch_agent.status import StatusReader
@@ -58,6 +58,7 @@ class Agent:
         self._ring = Ring(agent_epoch, settings.ring_observations)
         self._watcher = Watcher(settings.root, settings.process_events)
         self._status = StatusReader(settings.root)
+        self._own_cost = OwnCost()
         self._events = log_events(paths.values()) if settings.inotify else None
         evidence = EvidenceServer(paths, settings.evidence)
         self.shipper = Shipper(settings, self.reader, self._ring, evidence, self._hello, log)
@@ -79,6 +80,8 @@ class Agent:
         if process_events is not None:
             loop.add_reader(process_events, self._watcher.on_events)
         chores = [asyncio.ensure_future(chore) for chore in (self._beat(), self._watch(), self._keep_checkpoint())]
+        for task in chores:
+            task.add_done_callback(self._chore_ended)
         try:
             await self.shipper.run()
         finally:
@@ -92,6 +95,13 @@ class Agent:
                 loop.remove_reader(process_events)
             self._watcher.close()
             self._save_checkpoint()
+
+    def _chore_ended(self, task: "asyncio.Future[None]") -> None:
+        """A chore never ends by itself: what broke it is said, and the service manager starts a whole agent again."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._log.say("chore", "ends for an error of its own: {}: {}".format(type(error).__name__, error))
+            self.stop()
 
     def _logs_changed(self) -> None:
         if self._events is not None and self._events.read():
@@ -144,13 +154,11 @@ class Agent:
     def _counters(self) -> Dict[str, float]:
         values = self.reader.counters.values()
         values.update(self._watcher.counters())
-        usage = resource.getrusage(resource.RUSAGE_SELF)
         values["observations_dropped_total"] = float(self._ring.dropped)
         values["unacked_bytes"] = float(self.reader.window.in_flight_bytes)
         values["lag_bytes"] = float(self.reader.lag_bytes())
         values["lag_seconds"] = self._lag_seconds(values["lag_bytes"] + values["unacked_bytes"])
-        values["cpu_seconds"] = usage.ru_utime + usage.ru_stime
-        values.update(_own_process())
+        values.update(self._own_cost.values())
         return values
 
     def _lag_seconds(self, behind_bytes: float) -> float:
@@ -165,22 +173,6 @@ class Agent:
         if self._watcher.exact_exits:
             features.append("process-events")
         return hello(self.settings.root, self.settings.logs, self._ring.agent_epoch, features)
-
-
-def _own_process() -> Dict[str, float]:
-    """Memory, threads and open files of this very process."""
-    values = {}
-    try:
-        with open("/proc/self/status", "rb") as stream:
-            for line in stream:
-                if line.startswith(b"VmRSS:"):
-                    values["rss_bytes"] = float(line.split()[1]) * 1024
-                elif line.startswith(b"Threads:"):
-                    values["threads"] = float(line.split()[1])
-        values["open_files"] = float(len(os.listdir("/proc/self/fd")))
-    except OSError:
-        pass
-    return values
 
 
 class Daemon:
