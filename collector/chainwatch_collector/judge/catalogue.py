@@ -36,7 +36,7 @@ RANKS: Final = (
 )
 """What causes what, causes first (interfaces.md section 6): the precedence of a code is its place in here."""
 
-GENERAL_WORDS: Final[Mapping[str, str]] = {"host": "that host", "snapshots": "see chainwatch chain"}
+GENERAL_WORDS: Final[Mapping[str, str]] = {"host": "that host", "snapshots": "see chainwatch chain", "sr_uuid": "SR"}
 """What a text says where the finding does not know better. A command has no such words: it is left out."""
 
 

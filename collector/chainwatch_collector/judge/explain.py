@@ -14,7 +14,7 @@ from functools import cache
 from typing import Final, Literal
 
 from chainwatch_collector.judge.answer import Step
-from chainwatch_collector.judge.catalogue import CATALOGUE, Entry, placeholders
+from chainwatch_collector.judge.catalogue import CATALOGUE, GENERAL_WORDS, Entry, placeholders
 from chainwatch_collector.judge.messages import MESSAGES, Message
 
 LONGEST_TEXT: Final = 4000
@@ -69,7 +69,7 @@ def codes() -> Mapping[str, Explanation]:
 
 def of_code(entry: Entry, matched: str = "") -> Explanation:
     """A health code with the remedies of its kinds below the general ones."""
-    cases = (f"{variant.meaning} {'; '.join(remedies(variant.steps))}" for variant in entry.variants.values())
+    cases = (line for variant in entry.variants.values() for line in (variant.meaning, *remedies(variant.steps)))
     return Explanation(
         code=entry.code,
         title=entry.title,
@@ -109,7 +109,7 @@ def remedies(steps: Iterable[Step]) -> tuple[str, ...]:
 
 
 def _remedy(step: Step) -> str:
-    words = {"host": "the host", "snapshots": "see chainwatch chain"}
+    words = {**GENERAL_WORDS, "host": "the host"}
     parts = [f"[{step.risk}] {step.text.format_map(words)}"]
     if step.precheck:
         parts.append(f"First: {step.precheck.format_map(words)}.")

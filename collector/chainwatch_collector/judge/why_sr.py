@@ -104,7 +104,7 @@ def _storage(one: SrAsked) -> Check:
 
 
 def _scan(one: SrAsked) -> Check:
-    judged = one.asked.judged(SCAN, "SR_SCAN_FAILED", "VDI_PARENT_MISSING", "VDI_LOST", "VDI_CORRUPT")
+    judged = one.asked.judged(SCAN, "SR_SCAN_FAILED", "VDI_PARENT_MISSING", "VDI_LOST")
     if judged is not None:
         return judged
     seen = one.sr.scan_ok or one.sr.full_run or (one.sr.tree.ref if one.sr.tree is not None else None)

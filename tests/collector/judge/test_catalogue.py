@@ -268,7 +268,7 @@ def table(**changes: object) -> dict[str, Any]:
         ({"steps": ["no_such"]}, r"code\.X: 'no_such'"),
         ({"step": {"risk": "harmless"}}, r"step\.wait: risk 'harmless' is none of"),
         ({"step": {"comand": "x"}}, r"step\.wait: no such field: comand"),
-        ({"step": {"text": "Scan {sr_uuid}"}}, r"step\.wait: text, precheck and warning may name"),
+        ({"step": {"text": "Scan {vdi_uuid}"}}, r"step\.wait: text, precheck and warning may name"),
     ],
 )
 def test_a_fault_in_the_file_names_the_entry(changes: dict[str, object], words: str) -> None:
@@ -278,7 +278,7 @@ def test_a_fault_in_the_file_names_the_entry(changes: dict[str, object], words: 
 
 
 def test_general_words_stand_for_what_is_not_known() -> None:
-    assert set(GENERAL_WORDS) == {"host", "snapshots"}
+    assert set(GENERAL_WORDS) == {"host", "snapshots", "sr_uuid"}
 
 
 def test_the_file_is_read_at_the_first_use_only() -> None:

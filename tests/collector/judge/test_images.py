@@ -26,6 +26,13 @@ def test_failed_check_names_the_image_and_causes_the_failed_merge() -> None:
     assert found["COALESCE_FAILED"].because == (corrupt.id,)
 
 
+def test_the_steps_name_the_host_of_the_gc() -> None:
+    scene = quiet_pool(*pending_chain())
+    found = scene.log(check_fails(scene.smlog(), 100)).look()["VDI_CORRUPT"]
+    assert [step.text for step in found.next if step.text.startswith("On xcp1,")]
+    assert f"chainwatch report {SR}" in [step.command for step in found.next]
+
+
 def test_gone_image_clears_it() -> None:
     log = check_fails(Smlog(), 100).tick().start(110).tree(110, (0, printed(C, hidden=False))).finish(110)
     assert offline(log) == {}

@@ -31,7 +31,7 @@ from collector.judge.scene import (
     quiet_pool,
 )
 from corpora import CORPORA, NAMES, expected, needs_corpora
-from smlog import SR, A, B, C, Smlog
+from smlog import SR, A, B, C, Smlog, path
 from smlog import disk as printed
 
 SR_LINES = [
@@ -88,6 +88,17 @@ def test_no_room_to_merge_is_the_reason_and_the_line_proves_it() -> None:
     )
     assert refused in page.evidence[0].text
     assert page.findings[0].startswith("COALESCE_NO_SPACE")
+
+
+def test_a_corrupt_image_is_no_failed_scan() -> None:
+    scene = quiet_pool(*pending_chain())
+    log = scene.smlog().start(100).chain(100).gc(100, f"Coalescing {printed(B)} -> {printed(A)}")
+    log.sm(100, f"['/usr/bin/vhd-util', 'check', '--debug', '-n', '{path(B)}']").failed_command(100, 22, "clobbers")
+    log.banner(100, "coalesce", f"VHD {printed(B)} corrupted").gc(100, "Coalesce failed, skipping")
+    page = asked(scene.log(log.updated(100).finish(100)))
+    assert page.code == "VDI_CORRUPT"
+    assert line(page, "scan works").status == "ok"
+    assert line(page, "failed merges").status == "error"
 
 
 def test_merges_pending_and_no_run() -> None:
