@@ -27,6 +27,7 @@ from chainwatch_agent.plan import (
     GapStart,
     Position,
     Start,
+    between,
     first_time,
     join,
     next_id,
@@ -80,6 +81,7 @@ class LogFollower:
         self._retired = retired
         self._parts: Tuple[LogPolicy, ...] = ()
         self._policy_id = 0
+        self._followed_by: FollowedBy = lambda _file: None
         self._forget()
 
     def _forget(self) -> None:
@@ -113,7 +115,7 @@ class LogFollower:
     ) -> None:
         """Plan from the collector's positions of this log, none where it knows none."""
         self.stop()
-        self._policy_id, self._parts = policy_id, parts
+        self._policy_id, self._parts, self._followed_by = policy_id, parts, followed_by
         self._looked_at = live(self.path)
         found = self._disk.identify_all()
         if positions:
@@ -184,6 +186,9 @@ class LogFollower:
             detail = "{}: the file that was followed is no longer on disk".format(self.log)
             self._open_gap = self._open_gap or GapStart(ROTATED_AWAY, detail)
         newer = self._held_back(found) + found[behind + 1 :]
+        before = self._newest.file if self._newest is not None else self._before[0] if self._before else None
+        if newer and newer[0].fingerprint and before is not None and self._open_gap is None:
+            self._open_gap = between(before, newer[0].fingerprint, self._followed_by)
         for one in newer:
             if one.fingerprint:
                 self._follow(Start(one, next_id(one.fingerprint, self._salts), 0, False, self._open_gap))

@@ -101,7 +101,7 @@ def join(
             if gap is not None and gap.after is not None:
                 gap = None if followed_by(gap.after) == (gap.after_offset, one.fingerprint) else gap
             elif gap is None and index == newest + 1 and newest in named:
-                gap = _between(named[newest].file, one.fingerprint, followed_by)
+                gap = between(named[newest].file, one.fingerprint, followed_by)
             starts.append(Start(one, next_id(one.fingerprint, salts), 0, False, gap))
             gap = None
         elif index > newest and one.problem and one.generation.number:
@@ -109,7 +109,7 @@ def join(
     return Plan(starts, gap, salts)
 
 
-def _between(last: FileId, fingerprint: bytes, followed_by: FollowedBy) -> Optional[GapStart]:
+def between(last: FileId, fingerprint: bytes, followed_by: FollowedBy) -> Optional[GapStart]:
     """A collector that was restored knows less than it was told: the file that came next may be gone by now."""
     known = followed_by(last)
     if known is None or known[1] == fingerprint:
