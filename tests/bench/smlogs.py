@@ -7,8 +7,8 @@ cleanup.py); runs on Python 3.6. `python smlogs.py noisy|dense MEGABYTES FILE` w
 
 import random
 import sys
-from pathlib import Path
 from collections.abc import Iterator
+from pathlib import Path
 
 HOST = "xcp-lab1"
 SRS = [f"{0x0A1B2C3D + n:08x}-51a0-4b7e-9c3d-{0x1000 + n:012x}" for n in range(4)]
