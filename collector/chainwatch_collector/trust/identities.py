@@ -56,7 +56,6 @@ class Identities:
         self._book: Book | None = None
         self._read_at = 0.0
         self.ingest_port = 0
-        self.on_change: Callable[[], None] = lambda: None
 
     # --- what the ingest service asks ---------------------------------------------------------------------------
 
@@ -150,7 +149,6 @@ class Identities:
         work = partial(records.revoke_host, host_uuid=host_uuid, by=by, pool_uuid=pool_uuid, now=self._clock())
         count = await self._write(work)
         LOG.warning("host %s revoked by %s: %d certificates", host_uuid, by, count)
-        self.on_change()
         return Revoked(host_uuid, count)
 
     def _issuing(self, request: str) -> Callable[[str], Issued]:
