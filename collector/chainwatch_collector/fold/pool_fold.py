@@ -68,6 +68,7 @@ class PoolFold:
         self._names = Names(self._picture_names.sr, self._picture_names.vdi)
         self._pending = _Pending()
         self._sampled: datetime | None = None
+        self._sampled_srs: frozenset[str] = frozenset()
         self._answer: Answer | None = None
         self._store_answer_at = datetime.min.replace(tzinfo=UTC)
 
@@ -142,10 +143,17 @@ class PoolFold:
         judgement = self._judge.judge(state, now, self._ledger)
         self._pending.judgements.append(judgement)
         self._answer = judgement.answer
-        if self._sampled is None or minute_of(now) > self._sampled:
-            self._sampled = minute_of(now)
+        if self._sampling_due(now, judgement.answer):
             self._pending.history += samples(judgement.answer.srs, now)
         return Judged(self.pool_uuid, now, judgement.answer, state)
+
+    def _sampling_due(self, now: datetime, answer: Answer) -> bool:
+        """Once a minute, and when an SR came into sight."""
+        srs = frozenset(sr.uuid for sr in answer.srs)
+        if self._sampled is not None and minute_of(now) <= self._sampled and srs <= self._sampled_srs:
+            return False
+        self._sampled, self._sampled_srs = minute_of(now), srs
+        return True
 
     def pending(self, now: datetime) -> FoldStep:
         """Everything since the last call, to be committed as one."""
