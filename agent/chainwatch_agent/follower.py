@@ -303,7 +303,8 @@ class LogFollower:
         """Read to its end; a late line may still come while a name leads to it."""
         self._queue.remove(head)
         self._before = (head.file, head.offset)
-        self._retired(head.file, head.offset, self._queue[0].found.fingerprint)
+        if self._queue[0].gap is None:
+            self._retired(head.file, head.offset, self._queue[0].found.fingerprint)
         if head.will_not_grow():
             head.close()
             return

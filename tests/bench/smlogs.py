@@ -2,7 +2,7 @@
 
 *noisy*: a quiet pool's SMlog, 97 % of the lines from SM's drivers, 0.6 % of all lines tell of something. *dense*: a GC
 at work, 65 % of the lines SMGC. Formats are SM's own (util.SMlog, lock.py, refcounter.py, lvmcache.py, blktap2.py,
-cleanup.py); runs on Python 3.6. `python smlogs.py noisy|dense MEGABYTES FILE` writes one.
+cleanup.py). `python smlogs.py noisy|dense MEGABYTES FILE` writes one.
 """
 
 import random
