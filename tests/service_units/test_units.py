@@ -15,6 +15,8 @@ SYSTEMD = REPOSITORY / "packaging" / "systemd"
 AGENT = SYSTEMD / "chainwatch-agent.service"
 MODERN = SYSTEMD / "chainwatch-agent.service.d" / "10-modern.conf"
 COLLECTOR = SYSTEMD / "chainwatch-collector.service"
+RENEW = SYSTEMD / "chainwatch-agent-renew.service"
+TIMER = SYSTEMD / "chainwatch-agent-renew.timer"
 
 needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze here")
 
@@ -40,8 +42,9 @@ def known_to_219(section: str) -> set[str]:
     return set(table.partition(f"[{section}]\n")[2].partition("\n\n")[0].split())
 
 
-def test_the_agent_s_unit_has_only_what_219_knows() -> None:
-    for section, directives in read(AGENT).items():
+@pytest.mark.parametrize("unit", [AGENT, RENEW, TIMER])
+def test_dom0_s_units_have_only_what_219_knows(unit: Path) -> None:
+    for section, directives in read(unit).items():
         assert set(directives) <= known_to_219(section), section
 
 
@@ -65,6 +68,15 @@ def test_the_fence_around_the_agent() -> None:
     assert (service["Type"], service["Restart"], service["StartLimitInterval"]) == (["notify"], ["always"], ["0"])
 
 
+def test_the_renewal_runs_daily_in_a_narrower_fence_than_the_agent() -> None:
+    service, timer = read(RENEW)["Service"], read(TIMER)["Timer"]
+    assert timer["OnUnitActiveSec"] == ["24h"]
+    assert service["CapabilityBoundingSet"] == [""]
+    assert service["InaccessibleDirectories"] == read(AGENT)["Service"]["InaccessibleDirectories"]
+    assert service["ExecStart"] == [read(AGENT)["Service"]["ExecStart"][0].replace(" run ", " renew ")]
+    assert RENEW.stem == TIMER.stem
+
+
 def test_the_watchdog_is_wider_than_three_heartbeats_of_any_collector() -> None:
     (seconds,) = read(AGENT)["Service"]["WatchdogSec"]
     assert int(seconds) > 3 * 10
@@ -81,11 +93,13 @@ def test_paths_are_those_of_the_package(unit: Path, spec: str) -> None:
 
 
 @needs_systemd
-@pytest.mark.parametrize("unit", [AGENT, COLLECTOR])
+@pytest.mark.parametrize("unit", [AGENT, COLLECTOR, RENEW])
 def test_systemd_reads_them_without_complaint(unit: Path, tmp_path: Path) -> None:
     """Also together with the drop-in. Two renamed directives are in the agent's unit because 219 has no others."""
     program = read(unit)["Service"]["ExecStart"][0].split()[0]
     (tmp_path / unit.name).write_text(unit.read_text().replace(program, "/bin/true"))
+    if unit == RENEW:
+        shutil.copy(TIMER, tmp_path)
     if unit == AGENT:
         shutil.copytree(MODERN.parent, tmp_path / MODERN.parent.name)
     told = subprocess.run(
