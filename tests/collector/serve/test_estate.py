@@ -97,7 +97,7 @@ async def test_a_failed_merge_is_named_by_the_inventory(rest: Rest, lab: LabPool
     assert {run["host"] for run in runs} <= {estate.hosts["xcp1"], "xcp1"}
     events = rest.get("/events", vdi=estate.middle)["items"]
     assert "MergeStarted" in [one["kind"] for one in events]
-    assert rest.get("/history/nfs-1")["points"]
+    assert await rest.until(lambda: rest.get("/history/nfs-1", since="1h")["points"])
     agents = {one["host_name"]: one["state"] for one in rest.get("/agents")["items"]}
     assert agents["xcp1"] != "missing"
     assert agents["xcp2"] == "missing"
