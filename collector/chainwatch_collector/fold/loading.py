@@ -7,6 +7,8 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
 
+from chainwatch_collector.backups.history import CYCLE, CYCLES_KEPT
+from chainwatch_collector.backups.keeper import BackupsKeeper, cycles_of
 from chainwatch_collector.fold.answer_json import answer_from_json
 from chainwatch_collector.fold.fetch import file_ids
 from chainwatch_collector.fold.host_fold import HostFold
@@ -15,6 +17,7 @@ from chainwatch_collector.judge.judge import Judge, restored_ledger
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.keep.evidence import hosts, latest_statuses, samples_between
 from chainwatch_collector.keep.folded import FindingIn, StoredFold
+from chainwatch_collector.keep.history import days_of_pool
 from chainwatch_collector.keep.projections import fold_versions, load_fold, newest_answer, open_findings
 from chainwatch_collector.keep.readers import Readers
 from chainwatch_collector.keep.rows import HostRow
@@ -65,7 +68,9 @@ def load_pool(
     except (StateRefusedError, TrackerRefusedError) as error:
         refused, stored = str(error), StoredFold({}, None, None, None)
         tracker, loaded = PoolTracker(pool_uuid), _hosts(store, registered, stored, host_ids)
-    fold = PoolFold(pool_uuid, version, tracker, Judge(thresholds), restored_ledger(findings))
+    days = store.readers.call(lambda c: days_of_pool(c, pool_uuid, store.clock() - CYCLES_KEPT * CYCLE))
+    backups = BackupsKeeper(thresholds, cycles_of(days))
+    fold = PoolFold(pool_uuid, version, tracker, Judge(thresholds), restored_ledger(findings), backups)
     building = stored.state is None or any(one != version for one in versions)
     return Loaded(fold, building, refused), loaded
 

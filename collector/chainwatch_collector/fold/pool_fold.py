@@ -5,10 +5,11 @@ object and loaded again, because the readers and the tracker have gone on.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
+from chainwatch_collector.backups.keeper import BackupsKeeper
 from chainwatch_collector.fold.answer_json import answer_to_json
 from chainwatch_collector.fold.event_rows import Names, event_rows
 from chainwatch_collector.fold.fetch import HostBatch
@@ -57,13 +58,22 @@ class _Pending:
 class PoolFold:
     """Feed it, ask it to `judge`, commit what `pending` gives."""
 
-    def __init__(self, pool_uuid: str, version: int, tracker: PoolTracker, judge: Judge, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        pool_uuid: str,
+        version: int,
+        tracker: PoolTracker,
+        judge: Judge,
+        ledger: Ledger,
+        backups: BackupsKeeper | None = None,
+    ) -> None:
         self.pool_uuid = pool_uuid
         self.version = version
         self.hosts: dict[int, HostFold] = {}
         self._tracker = tracker
         self._judge = judge
         self._ledger = ledger
+        self._backups = backups or BackupsKeeper(judge.thresholds)
         self._picture_names = PictureNames()
         self._names = Names(self._picture_names.sr, self._picture_names.vdi)
         self._pending = _Pending()
@@ -134,17 +144,20 @@ class PoolFold:
         """The pool's newest picture."""
         self._picture_names.see(picture)
         self._tracker.see(picture)
+        self._backups.see(picture)
 
     # --- what goes out ----------------------------------------------------------------------------------------
 
     def judge(self, now: datetime) -> Judged:
         """State, findings and verdicts as of `now`."""
         state = self._tracker.state(now)
+        state = replace(state, backups=self._backups.seen(state, now))
         judgement = self._judge.judge(state, now, self._ledger)
         self._pending.judgements.append(judgement)
         self._answer = judgement.answer
         if self._sampling_due(now, judgement.answer):
-            self._pending.history += samples(judgement.answer.srs, now)
+            sampled = samples(judgement.answer.srs, now)
+            self._pending.history += [*sampled, *self._backups.sample(state, sampled, now)]
         return Judged(self.pool_uuid, now, judgement.answer, state)
 
     def _sampling_due(self, now: datetime, answer: Answer) -> bool:

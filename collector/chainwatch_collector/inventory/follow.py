@@ -24,6 +24,7 @@ from chainwatch_collector.inventory.messages import MessageLog
 from chainwatch_collector.inventory.methods import CLASSES
 from chainwatch_collector.inventory.picture import Picture
 from chainwatch_collector.inventory.problems import TRANSPORT_ERRORS, Problem, problem_of
+from chainwatch_collector.inventory.rates import RatesPoller
 from chainwatch_collector.inventory.session import PoolSession, Timeouts
 from chainwatch_collector.inventory.tls import Trust
 
@@ -36,7 +37,8 @@ EVENT_CLASSES: Final = tuple(name.lower() for name in CLASSES)
 class Rhythm(NamedTuple):
     """Seconds. `pause`: between two calls, since each costs the coordinator a pass over its tables; `wait`: how long
     the server may hold a call; `margin`: how much later the answer may come at first, doubled up to `most_margin` when
-    it does not: a connection that is half open is found that fast. `messages`: between two polls.
+    it does not: a connection that is half open is found that fast. `messages`: between two polls; `rates`: likewise of
+    the hosts' rates, while a transfer runs.
     """
 
     pause: float = 1.0
@@ -44,6 +46,7 @@ class Rhythm(NamedTuple):
     margin: float = 2.0
     most_margin: float = 60.0
     messages: float = 30.0
+    rates: float = 60.0
 
 
 @dataclass
@@ -94,6 +97,7 @@ class PoolFollower:
         self._dialer = Dialer(
             self._connection, credentials, trust, timeouts or Timeouts(), self._stop, self._show_problem
         )
+        self._rates = RatesPoller(trust, self._rhythm.rates)
         self._session: PoolSession | None = None
         self._assembly: Assembly | None = None
         self._messages = MessageLog(self.picture.messages)
@@ -117,6 +121,7 @@ class PoolFollower:
             session.abort()
         if self._thread.ident is not None:
             self._thread.join(seconds)
+        self._rates.stop(seconds)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
@@ -223,7 +228,9 @@ class PoolFollower:
     def _show(self) -> None:
         hosts = self.picture.hosts
         if self._assembly is not None and self._session is not None:
-            self.picture = self._assembly.picture(self.picture, self._clock(), self._messages.messages)
+            picture = self._assembly.picture(self.picture, self._clock(), self._messages.messages)
+            rates = self._rates.look(picture, self._session.address, self._session.handle)
+            self.picture = replace(picture, rates=rates) if rates else picture
             if self.picture.hosts is not hosts:
                 addresses = (host.address for host in self.picture.hosts.values())
                 self._connection.learn(self._session.address, addresses)

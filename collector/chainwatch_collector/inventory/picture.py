@@ -8,7 +8,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from chainwatch_collector.inventory.records import Host, Message, Pbd, Pool, Ref, SmType, Sr, Task, Vbd, Vdi, Vm
+from chainwatch_collector.inventory.records import (
+    Host,
+    HostRates,
+    Message,
+    Pbd,
+    Pool,
+    Ref,
+    SmType,
+    Sr,
+    Task,
+    Vbd,
+    Vdi,
+    Vm,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +48,8 @@ class Picture:
     master_since: datetime | None = None
     host_enabled_since: Mapping[Ref, datetime] = field(default_factory=dict)
     pbd_attached_since: Mapping[Ref, datetime] = field(default_factory=dict)
+    # Host uuid → its newest rates; only hosts that were asked, which happens while a transfer runs.
+    rates: Mapping[str, HostRates] = field(default_factory=dict)
 
     @property
     def reachable(self) -> bool:

@@ -206,3 +206,17 @@ class Message:
     subject_uuid: str
     at: datetime
     body: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostRates:
+    """Bytes per second of one host, the mean of the last minute. `srs`: first 8 hex digits of the SR's uuid → (read,
+    write). `vifs`: VM uuid → (received, sent) by the guest. `vbds`: VM uuid → (read, write). `network` None: no
+    interface told anything; else (received, sent) by all physical interfaces together.
+    """
+
+    at: datetime
+    network: tuple[float, float] | None = None
+    vifs: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    vbds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    srs: Mapping[str, tuple[float, float]] = field(default_factory=dict)

@@ -28,7 +28,8 @@ from chainwatch_collector.judge.condition import Condition
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.track.state import PoolState
 
-MODULES = (gc, gc_idle, gc_stuck, merges, images, scan, space, chains, flags, agents, hosts, pool, vms, backup_tasks, forecast)
+MODULES = (gc, gc_idle, gc_stuck, merges, images, scan, space, chains, flags, agents, hosts, pool, vms)
+OF_TIME = (backup_tasks, forecast)
 
 
 def codes() -> frozenset[str]:

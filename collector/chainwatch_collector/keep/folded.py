@@ -92,12 +92,15 @@ class RunGone(NamedTuple):
 
 
 class HistoryIn(NamedTuple):
-    """One number of one subject at one time, e.g. `depth_max`."""
+    """One number of one subject at one time, e.g. `depth_max`. `resolution_seconds` 0: a sample; else of a span that
+    begins at `at`, as the last of it or, by its name's ending, its `.least` or `.most`.
+    """
 
     subject_uuid: str
     at: datetime
     name: str
     value: float | None
+    resolution_seconds: int = 0
 
 
 class FoldStep(NamedTuple):

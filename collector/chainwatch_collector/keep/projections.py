@@ -293,7 +293,7 @@ def _history_row(pool_uuid: str, point: HistoryIn) -> dict[str, object]:
     return {
         "pool_uuid": pool_uuid,
         "subject_uuid": point.subject_uuid,
-        "resolution_seconds": 0,
+        "resolution_seconds": point.resolution_seconds,
         "at_us": to_us(point.at),
         "name": point.name,
         "value": point.value,

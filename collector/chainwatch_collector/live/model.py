@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 
@@ -13,11 +13,12 @@ from chainwatch_collector.judge.answer import Answer
 from chainwatch_collector.judge.catalogue import CATALOGUE
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.keep.folded import TransitionIn
+from chainwatch_collector.keep.history import DAY_SECONDS, HOUR_SECONDS
 from chainwatch_collector.keep.people import MuteIn, add_audit, add_mute, audit_since, end_mute
 from chainwatch_collector.keep.projections import history_between, transitions_since
 from chainwatch_collector.keep.readers import QueryTimeoutError, Readers
 from chainwatch_collector.keep.writer import Priority, Writer, WriterBusyError, WriterClosedError
-from chainwatch_collector.live import forests, lookup, pools, rescan_checks, storage, stored, texts
+from chainwatch_collector.live import backups, forests, lookup, pools, rescan_checks, storage, stored, texts
 from chainwatch_collector.live.board import Board
 from chainwatch_collector.show.changes import Subscription
 from chainwatch_collector.show.views import (
@@ -50,6 +51,8 @@ from chainwatch_collector.track.state import PoolState, SrState
 
 T = TypeVar("T")
 Counters = Callable[[], Mapping[str, float]]
+SAMPLES_SHOWN: Final = timedelta(days=2)
+"""Longer histories are shown by the hour; chains have days only."""
 Readiness = Callable[[], tuple[Check, ...]]
 
 
@@ -98,7 +101,7 @@ class LiveModel:
         return storage.merge_views(self._board, self.now(), self._names)
 
     def tasks(self) -> Sequence[TaskView]:
-        return storage.task_views(self._board)
+        return backups.task_views(self._board)
 
     def mutes(self) -> Sequence[Mute]:
         return self._board.registered.mutes
@@ -165,7 +168,9 @@ class LiveModel:
         return [stored.transition_view(row, known.get(row.subject_uuid) or _gone(pool, row)) for pool, row in rows]
 
     async def forecasts(self, subject: Subject | None) -> Sequence[Forecast]:
-        return ()
+        if subject is not None and subject.kind == "vm":
+            return list(backups.forecasts_of_vm(self._board, subject))
+        return backups.forecasts(self._board, subject)
 
     async def mute(self, request: MuteRequest, by: str) -> Mute:
         subject = request.subject

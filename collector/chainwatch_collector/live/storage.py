@@ -1,30 +1,20 @@
 """SRs, their merges and the tasks of a pool as views."""
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 from chainwatch_collector.chains.forest import Forest
 from chainwatch_collector.inventory.picture import Picture
-from chainwatch_collector.inventory.records import Sr, Task
+from chainwatch_collector.inventory.records import Sr
 from chainwatch_collector.live.board import Board
 from chainwatch_collector.live.pools import pool_name
-from chainwatch_collector.show.views import AgentState, Attachment, MergeView, SrView, Subject, TaskView
+from chainwatch_collector.show.views import AgentState, Attachment, MergeView, SrView
 from chainwatch_collector.track.runs_seen import MergeSeen, RunSeen
 from chainwatch_collector.track.state import PoolState, SrState
 
 MERGES_SHOWN_FOR: Final = timedelta(days=1)
 _FULL_UUID: Final = 36
-_TASK_KINDS: Final = (
-    ("export", re.compile(r"export|vdi\.copy|nbd", re.IGNORECASE)),
-    ("migrate", re.compile(r"migrat|pool_migrate|send", re.IGNORECASE)),
-    ("import", re.compile(r"import", re.IGNORECASE)),
-    ("gc", re.compile(r"garbage collection", re.IGNORECASE)),
-    ("scan", re.compile(r"scan", re.IGNORECASE)),
-    ("snapshot", re.compile(r"snapshot|checkpoint", re.IGNORECASE)),
-    ("copy", re.compile(r"copy|clone", re.IGNORECASE)),
-)
 
 
 def sr_views(board: Board, states: Mapping[str, AgentState]) -> dict[str, SrView]:
@@ -155,41 +145,3 @@ def _replaced(view: MergeView, done: int | None, total: int | None, rate: float 
         rate_bytes_per_second=rate,
         eta_seconds=left / rate if left is not None and rate else None,
     )
-
-
-# --- tasks ----------------------------------------------------------------------------------------------------
-
-
-def task_views(board: Board) -> list[TaskView]:
-    """Pending tasks of every pool, oldest first."""
-    views = [
-        _task(pool, pool_name(board, pool), picture, task)
-        for pool, picture in board.pictures.items()
-        for task in picture.tasks.values()
-        if task.status == "pending" and task.created_at is not None
-    ]
-    return sorted(views, key=lambda view: (view.created_at, view.uuid))
-
-
-def _task(pool: str, name: str, picture: Picture, task: Task) -> TaskView:
-    assert task.created_at is not None
-    host = picture.hosts.get(task.resident_on_ref or "")
-    sr = picture.srs.get(task.applies_to_ref or "")
-    return TaskView(
-        uuid=task.uuid,
-        name=task.name,
-        kind=_kind(task.name),
-        pool_uuid=pool,
-        pool_name=name,
-        created_at=task.created_at,
-        progress=task.progress,
-        moving=None,
-        detail=task.description,
-        host_name=host.name if host is not None else "",
-        subject=Subject("sr", sr.uuid, sr.name, pool) if sr is not None else None,
-        creator=task.creator,
-    )
-
-
-def _kind(name: str) -> str:
-    return next((kind for kind, pattern in _TASK_KINDS if pattern.search(name)), "other")

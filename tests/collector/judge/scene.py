@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from chainwatch_collector.backups.keeper import BackupsKeeper
+from chainwatch_collector.fold.history import samples
 from chainwatch_collector.inventory.picture import Picture
 from chainwatch_collector.inventory.records import Host, Pbd, Pool, Sr, Vbd, Vdi, Vm
 from chainwatch_collector.judge.answer import Finding, SrAnswer
@@ -174,6 +176,7 @@ class Scene:
     readers: dict[str, HostReader] = field(default_factory=dict)
     coverage: Coverage | None = None
     judge: Judge | None = None
+    backups: BackupsKeeper | None = None
     last: Judgement | None = None
 
     def log(self, written: Smlog, host: str = MASTER, log: str = "/var/log/SMlog") -> Scene:
@@ -239,7 +242,14 @@ class Scene:
             self.tracker.see(self.picture)
         if self.judge is None:
             self.judge = Judge(self.thresholds)
-        self.last = self.judge.judge(self.tracker.state(self.now), self.now, self.ledger)
+        if self.backups is None:
+            self.backups = BackupsKeeper(self.thresholds)
+        if self.picture is not None:
+            self.backups.see(self.picture)
+        state = self.tracker.state(self.now)
+        state = replace(state, backups=self.backups.seen(state, self.now))
+        self.last = self.judge.judge(state, self.now, self.ledger)
+        self.backups.sample(state, samples(self.last.answer.srs, self.now), self.now)
         return {finding.code: finding for finding in self.last.answer.findings}
 
     def codes(self) -> set[str]:

@@ -9,7 +9,7 @@ from chainwatch_collector.fold.pool_fold import Judged
 from chainwatch_collector.inventory.records import Task
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.keep.rows import HostRow
-from chainwatch_collector.live import forests, lookup, pools, rescan_checks, storage, texts
+from chainwatch_collector.live import backups, forests, lookup, pools, rescan_checks, storage, texts
 from chainwatch_collector.live.board import Board, HostExtra, Registered
 from chainwatch_collector.show.changes import ChangeHub
 from chainwatch_collector.show.views import NotAvailableError, Subject, UnknownSubjectError
@@ -143,7 +143,7 @@ def test_tasks_are_those_that_go_on() -> None:
     going = Task(ref="t1", uuid="u1", name="Export of VM web", created_at=START, progress=0.5, applies_to_ref=SR_REF)
     done = replace(going, ref="t2", uuid="u2", status="success")
     scene = merging().seen(tasks={"t1": going, "t2": done})
-    (view,) = storage.task_views(board_of(scene))
+    (view,) = backups.task_views(board_of(scene))
     assert (view.uuid, view.kind, view.progress, view.subject) == (
         "u1",
         "export",

@@ -26,6 +26,9 @@ class Faults:
     emergency: list[str] = field(default_factory=list)
     """Emergency mode: the failure of every call, such as HOST_STILL_BOOTING."""
 
+    rates: dict[str, float] = field(default_factory=dict)
+    """Part of the name of a data source → the value that /rrd_updates tells; no fault, but set like one."""
+
     def delay(self, method: str) -> float:
         return self.delay_seconds.get(method, self.delay_seconds.get("*", 0.0))
 

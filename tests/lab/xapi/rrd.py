@@ -51,7 +51,7 @@ def _updates(pool: "XapiPool", host: "HostServer", request: Request) -> dict[str
     rows = max(1, min((now - start) // step, _ROWS_MAX))
     legend = _legend(pool, host, request)
     # The newest sample of a source that has just appeared is not known yet.
-    data = [{"t": now - i * step, "values": [_value(name, i) for name in legend]} for i in range(rows)]
+    data = [{"t": now - i * step, "values": [_value(host, name, i) for name in legend]} for i in range(rows)]
     meta = {"start": now - (rows - 1) * step, "step": step, "end": now, "rows": rows, "columns": len(legend)}
     return {"meta": {**meta, "legend": legend}, "data": data}
 
@@ -63,17 +63,23 @@ def _legend(pool: "XapiPool", host: "HostServer", request: Request) -> list[str]
     if request.query.get("host") == ["true"]:
         srs = [pool.database.get("PBD", ref)["SR"] for ref in record["PBDs"]]
         short = [pool.database.get("SR", ref)["uuid"][:8] for ref in srs if pool.database.exists("SR", ref)]
-        own = [f"{kind}_{sr}" for sr in short for kind in ("iops_total", "latency", "iowait", "inflight")]
-        names += [f"AVERAGE:host:{record['uuid']}:{name}" for name in ("loadavg", "memory_free_kib", *own)]
+        kinds = ("iops_total", "latency", "iowait", "inflight", "io_throughput_read", "io_throughput_write")
+        own = [f"{kind}_{sr}" for sr in short for kind in kinds]
+        general = ("loadavg", "memory_free_kib", "pif_eth0_rx", "pif_eth0_tx", "pif_bond0_tx")
+        names += [f"AVERAGE:host:{record['uuid']}:{name}" for name in (*general, *own)]
     for vm_ref in record["resident_VMs"]:
         vm = pool.database.get("VM", vm_ref)
         for vbd_ref in vm["VBDs"]:
             device = pool.database.get("VBD", vbd_ref)["device"]
             names += [f"AVERAGE:vm:{vm['uuid']}:vbd_{device}_{kind}" for kind in ("read", "write", "latency")]
+        names += [f"AVERAGE:vm:{vm['uuid']}:vif_0_{kind}" for kind in ("rx", "tx")]
     return names
 
 
-def _value(name: str, age: int) -> str:
+def _value(host: "HostServer", name: str, age: int) -> str:
+    told = next((value for part, value in host.faults.rates.items() if part in name), None)
+    if told is not None:
+        return f"{told:.1f}"
     return "NaN" if age == 0 and "latency" in name else f"{len(name) * (age + 1) / 4:.1f}"
 
 

@@ -1,0 +1,1 @@
+"""Backups and time: tasks that move or do not, bases of the next run, jobs and patterns, history and forecasts."""
