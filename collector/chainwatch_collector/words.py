@@ -1,5 +1,6 @@
 """How times, sizes and severities read: the same words on the command line, the pages and in messages. Pure."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -106,6 +107,17 @@ def iso(at: datetime) -> str:
 def clock(at: datetime | None) -> str:
     """`2026-11-22 07:48:45Z`: what a person copies into a search."""
     return "–" if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def between(low_and_high: Sequence[float]) -> str:
+    """`96.0 KiB to 1.2 MiB`; one size where both are the same."""
+    low, high = (size(bound) for bound in low_and_high)
+    return low if low == high else f"{low} to {high}"
+
+
+def code_of(finding_id: str) -> str:
+    """`SR_FULL-9c5e9482cfb4` → `SR_FULL`: what a person reads of a finding's id."""
+    return finding_id.rpartition("-")[0] or finding_id
 
 
 def short(uuid: str) -> str:

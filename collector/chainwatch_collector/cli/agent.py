@@ -104,20 +104,31 @@ def show_command(host: str, output: str) -> int:
 def _print_one(body: Mapping[str, Any], now: datetime) -> None:
     say(f"{badge(columns.AGENT_STATUS[body['state']])}  {click.style(body['host_name'], bold=True)}: {body['state']}")
     say(click.style(f"host {body['host_uuid']}, pool {body['pool_name'] or 'none'}", dim=True))
+    expires = moment(body["certificate_expires_at"])
     facts = (
         ("last seen", age(moment(body["last_seen_at"]), now)),
         ("evidence", "unknown" if body["lag_seconds"] is None else f"{duration(body['lag_seconds'])} behind"),
         ("connected", f"since {clock(moment(body['connected_since']))}" if body["connected_since"] else "no"),
-        ("agent", f"{body['version'] or 'none'} on Python {body['python'] or '?'}, SM {body['sm_version'] or '?'}"),
-        ("selected", f"{body['lines_selected']} of {body['lines_read']} lines"),
-        ("gaps", str(body["gaps"])),
-        ("certificate", f"until {clock(moment(body['certificate_expires_at']))}"),
+        ("agent", _software(body)),
+        ("selected", f"{body['lines_selected']} of {body['lines_read']} lines" if body["version"] else ""),
+        ("gaps", str(body["gaps"]) if body["version"] else ""),
+        ("certificate", f"until {clock(expires)}" if expires else ""),
     )
     for name, value in facts:
-        say(f"  {name:<11} {value}")
+        if value:
+            say(f"  {name:<11} {value}")
     for log in body["logs"]:
         share = log["committed_bytes"] / log["size_bytes"] if log["size_bytes"] else 1.0
         problem = f": {log['problem']}" if log["problem"] else ""
         say(f"  {'log':<11} {log['path']} {percent(min(1.0, share))} of {size(log['size_bytes'])} committed{problem}")
     for problem in body["problems"]:
         say(f"  {'problem':<11} {problem}")
+    if body["state"] != "reporting":
+        say(f"chainwatch why {body['host_uuid']}")
+
+
+def _software(body: Mapping[str, Any]) -> str:
+    if not body["version"]:
+        return "none"
+    python = f" on Python {body['python']}" if body["python"] else ""
+    return f"{body['version']}{python}{', SM ' + body['sm_version'] if body['sm_version'] else ''}"

@@ -70,7 +70,6 @@ def _print_tree(body: Mapping[str, Any]) -> None:
     nodes = body["forest"]["nodes"]
     subject = body["subject"]
     name = click.style(subject["name"], bold=True)
-    name = click.style(subject["name"], bold=True)
     say(f"{name} ({subject['kind']} {subject['uuid']}): {plural(len(nodes), 'node')}")
     if not nodes:
         say("XenAPI shows no disk here.")

@@ -1,5 +1,6 @@
 """The columns of every table, in one place: the same thing has the same column wherever it is listed."""
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -16,6 +17,8 @@ AGENT_STATUS: Final = {
     "silent": "error",
 }
 BAR_WIDTH: Final = 10
+_SYSLOG_HEAD: Final = re.compile(r"^(?:[A-Z][a-z]{2} [ \d]\d [\d:]{8}|\d{4}-\d\d-\d\dT\S+) \S+ ")
+"""What syslog puts before a line: the table has time and host in columns of their own."""
 
 
 def text(path: str) -> Callable[[Row], str]:
@@ -24,6 +27,11 @@ def text(path: str) -> Callable[[Row], str]:
         return "" if value is None else str(value)
 
     return show
+
+
+def spaced(path: str) -> Callable[[Row], str]:
+    """`no_gc` → `no gc`: the words of a state as people read them."""
+    return lambda row: text(path)(row).replace("_", " ")
 
 
 def number(path: str) -> Callable[[Row], str]:
@@ -61,7 +69,7 @@ SRS: Final = (
     Column("STATUS", lambda row: word(row["status"]), "status", always=True),
     Column("SR", text("name"), "name", always=True, shrink=14),
     Column("UUID", lambda row: "", "uuid"),
-    Column("STATE", text("state"), "state", always=True),
+    Column("STATE", spaced("state"), "state", always=True),
     Column("PENDING", lambda row: _pending(row), "inner_pending", right=True),
     Column("LEAF", lambda row: "", "leaf_pending"),
     Column("BLOCKED", number("blocked"), "blocked", right=True, drop=6),
@@ -107,7 +115,7 @@ CHAINS: Final = (
     Column("DEV", text("device"), "device"),
     Column("DISK", text("name"), "name", always=True, shrink=14),
     Column("VDI", lambda row: short(row["uuid"]), "uuid", always=True),
-    Column("STATUS", text("status"), "status"),
+    Column("STATUS", spaced("status"), "status"),
     Column("SIZE", lambda row: size(row["virtual_bytes"]), "virtual_bytes", right=True),
 )
 
@@ -164,7 +172,8 @@ def _outcome(row: Row) -> str:
     if row["outcome"] == "running":
         return ""
     cause = row["cause"]
-    return f"{row['outcome']} ({cause})" if cause and cause != row["outcome"] else str(row["outcome"])
+    outcome = str(row["outcome"]).replace("_", " ")
+    return f"{outcome} ({cause.replace('_', ' ')})" if cause and cause != row["outcome"] else outcome
 
 
 def progress(row: Row) -> str:
@@ -205,7 +214,7 @@ EVENTS: Final = (
     Column("VDI", lambda row: "", "vdi_uuid"),
     Column("LOG", lambda row: "", "log"),
     Column("OFFSET", lambda row: "", "offset"),
-    Column("LINE", text("text"), "text", shrink=20),
+    Column("LINE", lambda row: _SYSLOG_HEAD.sub("", row["text"]), "text", shrink=20),
 )
 
 

@@ -19,7 +19,7 @@ from chainwatch_collector.cli.output import (
     say,
     terminal_width,
 )
-from chainwatch_collector.words import RANK, age, plural
+from chainwatch_collector.words import RANK, age, code_of, plural
 
 DETAILS = 10
 NAGIOS_WORDS = {"ok": "OK", "warning": "WARNING", "error": "CRITICAL", "unknown": "UNKNOWN"}
@@ -106,9 +106,10 @@ def _print_group(group: Sequence[Mapping[str, Any]], as_of: str) -> None:
         when = age(since, now) if since and now else "?"
         marks = [when] + ([f"seen {found['count']}×"] if found["count"] > 1 else [])
         marks += ["stale"] if found["stale"] else []
-        marks += [f"because of {', '.join(found['because'])}"] if found["because"] else []
+        marks += [f"because of {', '.join(code_of(one) for one in found['because'])}"] if found["because"] else []
         for line in textwrap.wrap(f"{found['subject']['name']}: {found['summary']}", terminal_width() - 6):
             say(f"    {line}")
-        say(click.style(f"      {', '.join(marks)} · {found['id']}", dim=True))
+        for line in textwrap.wrap(f"{', '.join(marks)} · {found['id']}", terminal_width() - 8, break_on_hyphens=False):
+            say(click.style(f"      {line}", dim=True))
     if len(group) > DETAILS:
         say(f"    … and {len(group) - DETAILS} more")

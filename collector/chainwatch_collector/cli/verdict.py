@@ -8,7 +8,7 @@ import click
 from chainwatch_collector.cli.client import connect
 from chainwatch_collector.cli.columns import VERDICTS
 from chainwatch_collector.cli.output import emit, limit_option, output_option, pool_option, print_more, print_table, say
-from chainwatch_collector.words import size
+from chainwatch_collector.words import between
 
 EXITS: Final = {"refused": 2, "unknown": 3, "at_risk": 1, "ok": 0}
 ORDER: Final = ("refused", "unknown", "at_risk", "ok")
@@ -47,7 +47,7 @@ def _print(body: Mapping[str, Any], vm: str | None) -> None:
         counted = (("inner_pending", "inner pending"), ("leaf_pending", "leaf pending"), ("kept", "kept"))
         parts = [f"{disk[key]} {what}" for key, what in (*counted, ("blocked", "blocked")) if disk[key]]
         need = disk["snapshot_need_bytes"]
-        room = f", a snapshot needs {size(need[0])} to {size(need[1])}" if need else ""
+        room = f", a snapshot needs {between(need)}" if need else ""
         links = f"depth {disk['depth']}, {disk['headroom']} to the limit"
         say(f"  {disk['vdi']}  {links}:")
         say(f"    {', '.join(parts) or 'nothing pending'}{room}")

@@ -107,8 +107,9 @@ def _distinct(steps: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def _print_step(number: int, step: Mapping[str, Any], width: int) -> None:
     risk = click.style(f"[{step['risk']}]", fg={"safe": "green", "disruptive": "yellow"}.get(step["risk"], "red"))
-    lines = textwrap.wrap(step["text"], width - 8 - len(step["risk"]))
-    say(f"  {number}. {risk} {lines[0]}")
+    head = " " * (len(step["risk"]) + 3)  # the first line has the risk before it
+    lines = textwrap.wrap(step["text"], width - 5, initial_indent=head, break_on_hyphens=False)
+    say(f"  {number}. {risk} {lines[0].lstrip()}")
     notes = [*lines[1:]]
     for word, text in (("first", step["precheck"]), ("WARNING", step["warning"])):
         notes += textwrap.wrap(f"{word}: {text}", width - 5) if text else []

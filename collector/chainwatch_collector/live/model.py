@@ -155,10 +155,14 @@ class LiveModel:
 
     async def events(self, query: EventQuery) -> Page[Event]:
         registered, homes = self._board.registered.hosts, self._board.homes
-        return await self._read(lambda c: stored.events(c, query, registered, homes))
+        names = pools.host_names(self._board)
+        return await self._read(lambda c: stored.events(c, query, registered, homes, names))
 
     async def history(self, subject: Subject, since: datetime, until: datetime) -> Sequence[HistoryPoint]:
-        rows = await self._read(lambda c: history_between(c, subject.uuid, since, until))
+        resolution = HOUR_SECONDS if until - since > SAMPLES_SHOWN else 0
+        if subject.kind == "vdi":
+            resolution = DAY_SECONDS
+        rows = await self._read(lambda c: history_between(c, subject.uuid, since, until, resolution))
         return stored.history_points(rows)
 
     async def transitions(self, subject: Subject | None, since: datetime, limit: int) -> Sequence[Transition]:

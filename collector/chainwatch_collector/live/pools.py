@@ -74,9 +74,14 @@ def agent_states(board: Board) -> dict[str, AgentState]:
     return states
 
 
+def host_names(board: Board) -> dict[str, str]:
+    """Host uuid → what XenAPI calls it."""
+    return {host.uuid: host.name for picture in board.pictures.values() for host in picture.hosts.values()}
+
+
 def agent_views(board: Board, now: datetime) -> list[AgentView]:
     """Every host of every pool and every host that has an agent, each once."""
-    names = {host.uuid: host.name for picture in board.pictures.values() for host in picture.hosts.values()}
+    names = host_names(board)
     homes = {host.uuid: pool for pool, picture in board.pictures.items() for host in picture.hosts.values()}
     return [
         _agent(board, uuid, state, board.pool_of(uuid) or homes.get(uuid), names.get(uuid, ""), now)

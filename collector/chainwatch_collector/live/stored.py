@@ -43,9 +43,13 @@ def registered(connection: Connection, now: datetime) -> Registered:
 
 
 def events(
-    connection: Connection, query: EventQuery, registered_hosts: Mapping[str, HostRow], homes: Mapping[str, str]
+    connection: Connection,
+    query: EventQuery,
+    registered_hosts: Mapping[str, HostRow],
+    homes: Mapping[str, str],
+    names: Mapping[str, str],
 ) -> Page[Event]:
-    """A page of events. Raises `ApiError` for a cursor that is none of ours."""
+    """A page of events; `names`: host uuid → XenAPI's name of it. Raises `ApiError` for a cursor that is not ours."""
     by_id = {row.host_id: row for row in registered_hosts.values()}
     wanted = EventFilter(
         since=query.since,
@@ -59,7 +63,7 @@ def events(
     )
     rows, after = events_page(connection, wanted, query.limit, _place(query.after))
     return Page(
-        tuple(_event(row, by_id.get(row.host_id), homes) for row in rows),
+        tuple(_event(row, by_id.get(row.host_id), homes, names) for row in rows),
         encode_cursor(tuple(after)) if after is not None else None,
     )
 
@@ -85,13 +89,13 @@ def _hosts_of(
     ]
 
 
-def _event(row: EventRow, host: HostRow | None, homes: Mapping[str, str]) -> Event:
+def _event(row: EventRow, host: HostRow | None, homes: Mapping[str, str], names: Mapping[str, str]) -> Event:
     uuid = host.uuid if host is not None else ""
     return Event(
         id=f"{row.place.file_id}-{row.place.offset}",
         at=row.at,
         host_uuid=uuid,
-        host_name=(host.hostname if host is not None else "") or uuid,
+        host_name=names.get(uuid) or (host.hostname if host is not None else "") or uuid,
         log=row.log,
         offset=row.place.offset,
         kind=row.kind,

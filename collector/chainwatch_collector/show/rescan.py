@@ -46,7 +46,7 @@ async def ask(scope: Scope, settings: ShowSettings, sr: Subject) -> Rescan:
 def _configured(settings: ShowSettings) -> Check:
     if settings.rescan_enabled:
         return Check("rescan is configured", "ok", "rescan is switched on in collector.toml")
-    return Check("rescan is configured", "error", "rescan is off: [actions] rescan = true in collector.toml allows it")
+    return Check("rescan is configured", "error", "rescan is off: [rescan] enabled = true in collector.toml allows it")
 
 
 def _sentence(sr: Subject, checks: tuple[Check, ...]) -> str:

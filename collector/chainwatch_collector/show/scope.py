@@ -1,7 +1,9 @@
 """The read model as one principal may see it: every surface asks through here, so a pool limit cannot be forgotten."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from chainwatch_collector.judge.answer import Answer, Finding
 from chainwatch_collector.show.guard import Principal
@@ -17,6 +19,13 @@ from chainwatch_collector.show.views import (
     TaskView,
     UnknownSubjectError,
 )
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def is_uuid(text: str) -> bool:
+    """Whether this is a whole uuid."""
+    return _UUID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,15 @@ class Scope:
     def _sees_mute(self, mute: Mute) -> bool:
         # A mute without a pool silences everywhere; whoever sees any pool must see that it is silenced.
         return mute.pool_uuid is None or self.sees(mute.pool_uuid)
+
+    def uuid_of(self, text: str, kinds: tuple[SubjectKind, ...] = ()) -> str:
+        """As `find`, of something that may be gone: a whole uuid is taken as it is. Raises `UnknownSubjectError`."""
+        try:
+            return self.find(text, kinds).uuid
+        except UnknownSubjectError as error:
+            if error.candidates or not is_uuid(text):
+                raise
+            return text.lower()
 
     def find(self, text: str, kinds: tuple[SubjectKind, ...] = ()) -> Subject:
         """As `ReadModel.find`; what is out of sight does not exist. Raises `UnknownSubjectError`."""

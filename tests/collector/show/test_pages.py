@@ -203,6 +203,27 @@ def test_the_states_that_are_not_trouble_are_designed_too() -> None:
         assert text in html(MemoryModel(), path)
 
 
+def test_a_vdi_that_is_gone_still_has_its_log_lines() -> None:
+    gone = "5f1c00ff-0000-4000-8000-00000000dead"
+    model = estate()
+    model.event_list[0] = replace(model.event_list[0], vdi_uuid=gone, text="relinked and deleted")
+    with TestClient(build_app(model, OpenGuard(), ShowSettings())) as client:
+        response = client.get(f"/vdi/{gone}", headers={"Accept": "text/html"})
+        assert (response.status_code, "No VDI has this uuid now." in response.text) == (404, True)
+        assert "relinked and deleted" in response.text
+        found = client.get("/api/v1/events", params={"vdi": gone}).json()["items"]
+        assert [one["text"] for one in found] == ["relinked and deleted"]
+
+
+def test_causes_are_named_by_their_code() -> None:
+    model = estate()
+    answer = model.pool_answers[PROD]
+    cause, effect = answer.findings[0], answer.findings[1]
+    named = replace(cause, id="SR_FULL-9c5e9482cfb4")
+    model.pool_answers[PROD] = replace(answer, findings=(named, replace(effect, because=(named.id,))))
+    assert f'<a href="/finding/{named.id}">SR_FULL</a>' in html(model, "/findings")
+
+
 EVIL = "<script>alert(1)</script>"
 
 

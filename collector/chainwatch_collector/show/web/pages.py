@@ -16,7 +16,8 @@ from chainwatch_collector.show.api.overview import agent_of
 from chainwatch_collector.show.api.params import After, Named, Since, moment
 from chainwatch_collector.show.api.subjects import events, task_key
 from chainwatch_collector.show.errors import ApiError
-from chainwatch_collector.show.views import EventQuery, Explanation, Subject
+from chainwatch_collector.show.scope import is_uuid
+from chainwatch_collector.show.views import EventQuery, Explanation, Subject, UnknownSubjectError
 from chainwatch_collector.show.web.chart_svg import chart, timeline
 from chainwatch_collector.show.web.forest_svg import draw
 from chainwatch_collector.show.web.render import Pages
@@ -99,7 +100,12 @@ async def vms_page(request: Request, scope: Viewer) -> Response:
 
 @router.get("/vdi/{vdi}")
 async def vdi_page(request: Request, scope: Viewer, vdi: Named) -> Response:
-    subject = scope.find(vdi, ("vdi",))
+    try:
+        subject = scope.find(vdi, ("vdi",))
+    except UnknownSubjectError as error:
+        if error.candidates or not is_uuid(vdi):
+            raise
+        return await _gone_page(request, scope, vdi.lower())
     forest = scope.model.forest(subject)
     return pages_of(request).page(
         "vdi.html",
@@ -112,6 +118,15 @@ async def vdi_page(request: Request, scope: Viewer, vdi: Named) -> Response:
         drawing=draw(forest.nodes, forest.limit_depth),
         node=next((node for node in forest.nodes if node.uuid == subject.uuid), None),
     )
+
+
+async def _gone_page(request: Request, scope: Viewer, uuid: str) -> Response:
+    """A VDI that was merged or deleted: what the logs said of it is all that is left."""
+    found = await events(scope, EventQuery(vdi_uuid=uuid, limit=EVENT_ROWS))
+    api, command = f"/api/v1/events?vdi={uuid}", f"chainwatch events --vdi {uuid}"
+    response = pages_of(request).page("gone.html", scope, api, command, uuid=uuid, found=found)
+    response.status_code = 404
+    return response
 
 
 @router.get("/findings")
@@ -175,6 +190,7 @@ async def events_page(
     request: Request,
     scope: Viewer,
     sr: Filter = "",
+    vdi: Filter = "",
     host: Filter = "",
     kind: Filter = "",
     grep: Filter = "",
@@ -183,14 +199,15 @@ async def events_page(
 ) -> Response:
     query = EventQuery(
         since=moment(since or None, scope.model.now(), "since"),
-        sr_uuid=scope.find(sr, ("sr",)).uuid if sr else None,
+        sr_uuid=scope.uuid_of(sr, ("sr",)) if sr else None,
+        vdi_uuid=scope.uuid_of(vdi, ("vdi",)) if vdi else None,
         host_uuid=scope.find(host, ("host", "agent")).uuid if host else None,
         kind=kind or None,
         grep=grep or None,
         limit=EVENT_ROWS,
         after=after or None,
     )
-    wanted = {"sr": sr, "host": host, "kind": kind, "grep": grep, "since": since}
+    wanted = {"sr": sr, "vdi": vdi, "host": host, "kind": kind, "grep": grep, "since": since}
     given = {key: value for key, value in wanted.items() if value}
     options = " ".join(f"--{key} {_word(value)}" for key, value in given.items())
     text = "&".join(f"{key}={quote(value, safe='')}" for key, value in given.items())

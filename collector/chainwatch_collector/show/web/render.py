@@ -45,6 +45,8 @@ class Pages:
             clock=words.clock,
             iso=words.iso,
             short=words.short,
+            between=words.between,
+            code_of=words.code_of,
             state_sentence=lambda state: words.STATE_WORDS.get(state, state),
             word=lambda status: words.SEVERITY_WORDS.get(status, status.upper()),
             symbol=lambda status: words.SYMBOLS.get(status, "·"),
