@@ -199,6 +199,17 @@ def test_merges_keep_the_merged_sizes_right(followed: Followed) -> None:
         followed.until_equal()
 
 
+def test_a_host_without_json_rpc(lab: LabPool) -> None:
+    lab.do("fault", json_rpc=False)
+    followed = Followed(lab)
+    followed.follower.start()
+    followed.until_equal()
+    lab.do("burst_add", sr="nfs-1", count=20)
+    lab.do("burst_delete", count=5)
+    followed.until_equal()
+    assert followed.follower.stop(20)
+
+
 def test_stopping_while_nobody_answers(lab: LabPool) -> None:
     lab.do("fault", silent=True)
     followed = Followed(lab)
