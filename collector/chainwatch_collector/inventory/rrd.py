@@ -97,7 +97,8 @@ def fetch_rates(netloc: str, session: str, trust: Trust, seconds: float = FETCH_
         trust.check(sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None)
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json", "Connection": "close"}
         connection.request("GET", path, headers=headers)
-        return parse_updates(_json(connection.getresponse()))
+        with connection.getresponse() as response:
+            return parse_updates(_json(response))
     except (OSError, http.client.HTTPException, UntrustedCertificateError) as error:
         raise RrdError(f"its RRDs cannot be read: {type(error).__name__}") from None
     finally:
