@@ -95,8 +95,7 @@ async def test_a_failed_merge_is_named_by_the_inventory(rest: Rest, lab: LabPool
     assert (finding["sr_uuid"], finding["pool_name"]) == (estate.sr, "prod")
     runs = rest.get("/sr/nfs-1")["runs"]
     assert {run["host"] for run in runs} <= {estate.hosts["xcp1"], "xcp1"}
-    events = rest.get("/events", vdi=estate.middle)["items"]
-    assert "MergeStarted" in [one["kind"] for one in events]
+    await rest.until(lambda: rest.get("/events", vdi=estate.middle, kind="MergeStarted")["items"])
     assert await rest.until(lambda: rest.get("/history/nfs-1", since="1h")["points"])
     agents = {one["host_name"]: one["state"] for one in rest.get("/agents")["items"]}
     assert agents["xcp1"] != "missing"

@@ -136,6 +136,7 @@ async def test_the_command_line_speaks_to_it(rest: Rest, host: str, sr: str) -> 
     assert command(rest, "health").returncode in (1, 2)
     assert "Local storage" in command(rest, "status").stdout
     assert f"host-{host[:4]}" in command(rest, "agent", "list").stdout
+    await rest.until(lambda: rest.get("/events", sr=sr)["items"])
     events = json.loads(command(rest, "events", "--sr", sr, "-o", "json").stdout)["items"]
     assert {one["host_uuid"] for one in events} == {host}
     assert {"GcStarted", "MergeStarted"} <= {one["kind"] for one in events}
@@ -162,7 +163,8 @@ async def test_two_hosts_and_two_srs_do_not_mix(rest: Rest, host: str, sr: str) 
     await rest.until(lambda: [run["outcome"] for run in seen(rest, other_sr)["runs"]] == ["worked"])
     assert seen(rest, sr)["state"] == "crashed"
     assert rest.codes(other_sr) == set()
-    assert {one["host_uuid"] for one in rest.get("/events", sr=other_sr)["items"]} == {other_host}
+    events = await rest.until(lambda: rest.get("/events", sr=other_sr)["items"])
+    assert {one["host_uuid"] for one in events} == {other_host}
 
 
 async def test_kills_and_restarts_on_the_way_change_nothing(
@@ -173,7 +175,7 @@ async def test_kills_and_restarts_on_the_way_change_nothing(
         crash(good_run(log, pid, sr), pid + 10, sr)
     data = bytes_of(log)
     await ship(rest.collector, host, data)
-    await rest.until(lambda: len(seen(rest, sr)["runs"]) == 8)
+    await rest.until(lambda: len(seen(rest, sr)["runs"]) == 8 and len(seen(rest, sr)["events"]) > 50)
     databases = new_postgres(request.getfixturevalue("postgres_url")) if url else iter(())
     mine = next(databases, None)
     collector = CollectorProcess(tmp_path / "killed", pki, mine.url if mine is not None else "")
@@ -188,15 +190,20 @@ async def test_kills_and_restarts_on_the_way_change_nothing(
         assert collector.stop() == 0
         collector.start()
         assert await killed.until(lambda: seen(killed, sr) == seen(rest, sr))
-        moves = killed.get("/transitions", limit=1000)["items"]
-        raised = [one["finding_id"] for one in moves if one["change"] == "raised"]
-        cleared = [one["finding_id"] for one in moves if one["change"] == "cleared"]
+        told = killed.get("/transitions", limit=1000)["items"]
+        raised = [one["finding_id"] for one in told if one["change"] == "raised"]
+        cleared = [one["finding_id"] for one in told if one["change"] == "cleared"]
         assert all(raised.count(one) - cleared.count(one) in (0, 1) for one in raised)
         assert "Traceback" not in collector.log.read_text()
     finally:
         killed.close()
         collector.stop()
         next(databases, None)
+
+
+def moves(rest: Rest, sr: str) -> list[tuple[str, str]]:
+    """(code, change) of an SR's findings."""
+    return [(one["code"], one["change"]) for one in rest.get("/transitions", subject=sr)["items"]]
 
 
 async def test_a_finding_clears_when_its_cause_is_gone_and_its_mute_goes_with_it(
@@ -213,8 +220,7 @@ async def test_a_finding_clears_when_its_cause_is_gone_and_its_mute_goes_with_it
     await ship(rest.collector, host, bytes_of(good_run(log, 200, sr)))
     await rest.until(lambda: "GC_CRASHED" not in rest.codes(sr))
     await rest.until(lambda: not rest.get("/mutes")["items"])
-    moves = [(one["code"], one["change"]) for one in rest.get("/transitions", subject=sr)["items"]]
-    assert ("GC_CRASHED", "cleared") in moves
+    await rest.until(lambda: ("GC_CRASHED", "cleared") in moves(rest, sr))
     (entry,) = admin.get("/api/v1/audit").json()["items"]
     assert (entry["who"], entry["what"], entry["outcome"]) == ("admin", "mute", "done")
 
