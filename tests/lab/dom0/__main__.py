@@ -1,8 +1,9 @@
 """`python -m lab.dom0 --root DIR --hostname NAME [--agent COMMAND…]`: one dom0, driven by JSON lines on stdin.
 
 Commands, each with an `id`: `{"do": "collect", "sr": {…}, "faults": {…}}` (a kick and a GC run), `{"do": "rotate"}`,
-`{"do": "kill_copies"}`, `{"do": "start_agent"}`, `{"do": "stop_agent"}`, `{"do": "kill_agent"}`,
-`{"do": "say", "ident": …, "pid": …, "text": …}`.
+`{"do": "kill_copies"}`, `{"do": "go_on"}` (copies that stalled), `{"do": "start_agent"}`, `{"do": "stop_agent"}`,
+`{"do": "kill_agent"}`, `{"do": "say", "ident": …, "pid": …, "text": …}`, `{"do": "log", "log": "kern.log", "text": …}`,
+`{"do": "mount", "sr_uuid": …, "source": "filer:/export"}` (a file system of that name where SM mounts the SR).
 Answers on stdout: `{"merged": {…}}`, `{"refused": {…}}` as they happen, `{"done": ID}` after each.
 """
 
@@ -29,13 +30,14 @@ from lab.dom0.steps import Merged, Refused, Say
 class Dom0:
     """The inside of one dom0's namespaces."""
 
-    def __init__(self, root: Path, hostname: str, agent: list[str]) -> None:
+    def __init__(self, root: Path, hostname: str, agent: list[str], scale: float = 1.0) -> None:
         self._root = root
+        self._hostname = hostname
         self._agent_command = agent
         self._agent: subprocess.Popen[bytes] | None = None
         self._telling = threading.Lock()
         self._log = Rsyslog(root / "var/log/SMlog", hostname)
-        self._player = Player(self._log, root / "scratch", self._changed)
+        self._player = Player(self._log, root / "scratch", self._changed, scale)
         self._pid = 20000
         self._threads: list[threading.Thread] = []
 
@@ -53,6 +55,12 @@ class Dom0:
             self._player.rotate(0.3)
         elif do == "kill_copies":
             self._player.kill_copies()
+        elif do == "go_on":
+            self._player.go_on()
+        elif do == "log":
+            self._log_line(command["log"], command["text"])
+        elif do == "mount":
+            self._mount(command["sr_uuid"], command["source"])
         elif do == "start_agent":
             self.start_agent()
         else:
@@ -67,6 +75,18 @@ class Dom0:
         with self._gc_lock(images.sr_uuid):
             self._player.play(collection.steps())
         self._tell({"done": command["id"]})
+
+    def _log_line(self, name: str, text: str) -> None:
+        """A line of another log of the host."""
+        with Rsyslog(self._root / "var/log" / name, self._hostname) as log:
+            log.line(text)
+
+    def _mount(self, sr_uuid: str, source: str) -> None:
+        """In this dom0's mount namespace alone, so that it goes with it. A second time is none."""
+        place = self._root / "run/sr-mount" / sr_uuid
+        place.mkdir(parents=True, exist_ok=True)
+        if not place.is_mount():
+            subprocess.run(["mount", "-t", "tmpfs", source, place], check=True)
 
     def _gc_lock(self, sr_uuid: str) -> IO[bytes]:
         """Held as the GC holds it; closing the file lets go."""
@@ -107,10 +127,14 @@ class Dom0:
 
 
 def images_of(described: dict[str, Any]) -> Images:
-    """`{"uuid", "name", "free_bytes", "images": [{uuid, parent, hidden, virtual_bytes, blocks: [from, to]}]}`."""
+    """`{"uuid", "name", "free_bytes", "images": [{uuid, parent, hidden, virtual_bytes, blocks}]}`.
+
+    `blocks`: from and to, or the `block_numbers` one by one.
+    """
     images = Images(described["uuid"], described.get("name", ""), described.get("free_bytes", 1 << 40))
     for one in described["images"]:
-        blocks = frozenset(range(*one.get("blocks", (0, 0))))
+        numbers = one.pop("block_numbers", None)
+        blocks = frozenset(range(*one.get("blocks", (0, 0))) if numbers is None else numbers)
         images.add(Image(**{**one, "blocks": blocks}))
     return images
 
@@ -120,13 +144,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--hostname", required=True)
+    parser.add_argument("--scale", type=float, default=1.0, help="how long everything takes, 1 as SM does")
     parser.add_argument("--agent", nargs=argparse.REMAINDER, default=[])
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if os.getpid() == 1:
         # The first process of a namespace gets no signal that it has no handler for.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    dom0 = Dom0(options.root, options.hostname, options.agent)
+    dom0 = Dom0(options.root, options.hostname, options.agent, options.scale)
     dom0.start_agent()
     try:
         for line in sys.stdin:

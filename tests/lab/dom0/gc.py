@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lab.dom0 import gc_faults
 from lab.dom0.images import BLOCK_BYTES, Image, Images, num2str, vhd_blocks
 from lab.dom0.steps import Merged, Refused, Run, Say, Step, Wait
-
-FRAME = "*~*~*~*~*~*~*~*~*~*~*~*~*~*~*~*~*~*~*~*~*"
-STARS = "         ***********************"
-SM_DIRECTORY = "/opt/xensource/sm"
 
 
 @dataclass
 class Collection:
-    """A run with its own pid. `bytes_per_second` says how long a copy takes; the faults are switches of the SR."""
+    """A run with its own pid. `bytes_per_second` says how long a copy takes; what follows goes wrong where it is set.
+
+    `undoes`: uuid of a leaf whose merge another run left half done; `unreachable_host`: reference of a pool member.
+    """
 
     images: Images
     pid: int
@@ -28,11 +28,18 @@ class Collection:
     disabled: bool = False
     crash: bool = False
     killed_in_copy: bool = False
+    stalls_in_copy: bool = False
+    no_space_in_copy: bool = False
+    guest_writes: bool = False
+    unreachable_host: str = ""
+    several_hosts: bool = False
+    undoes: str = ""
 
     def __post_init__(self) -> None:
         self._next_pid = self.pid + 3
         self._failed: set[str] = set()
         self._no_space = False
+        self._over = False
 
     # --- words ------------------------------------------------------------------------------------------------
 
@@ -77,7 +84,7 @@ class Collection:
         yield from self.begin()
         if not self.crash:
             yield from self.work()
-            if self.killed_in_copy:
+            if self._over:
                 return
             yield from self.gc("No work, exiting")
         yield from self.end()
@@ -89,6 +96,9 @@ class Collection:
         yield from self.gc("Found 0 cache files")
         yield from self.scan()
         yield from self.gc(*self.images.dump())
+        if self.undoes:
+            leaf = self.images.by_uuid[self.undoes]
+            yield from gc_faults.undo(self, leaf, self.images.by_uuid[leaf.parent or ""])
         yield from self.lock("sr", "released")
         yield from self.lock("running", "tried")
         for image in self.images.by_uuid.values():
@@ -110,13 +120,15 @@ class Collection:
     def work(self) -> Iterator[Step]:
         while child := self.images.inner_candidate(frozenset(self._failed)):
             yield from self.merge(child, leaf=False)
-            if self.killed_in_copy:
+            if self._over:
                 return
         if not self.leaf_coalesce:
             yield from self.gc("Leaf-coalesce disabled for this SR")
             return
         while child := self.images.leaf_candidate(frozenset(self._failed)):
             yield from self.merge(child, leaf=True)
+            if self._over:
+                return
 
     def end(self) -> Iterator[Step]:
         yield from self.gc("GC process exiting, no work left")
@@ -131,6 +143,12 @@ class Collection:
         for name in ("running", "gc_active", "sr"):
             yield from self.lock(name, "closed")
 
+    def dies(self, fault: Iterator[Step]) -> Iterator[Step]:
+        """Nothing of the run comes after the fault but its locks."""
+        self._over = True
+        yield from fault
+        yield from self.close()
+
     # --- a merge ----------------------------------------------------------------------------------------------
 
     def merge(self, child: Image, leaf: bool) -> Iterator[Step]:
@@ -144,16 +162,30 @@ class Collection:
             yield from self.refuse(child, leaf)
             return
         yield from self.announce(child, parent, leaf)
+        if self.several_hosts:
+            yield from self.dies(gc_faults.several_hosts(self))
+            return
         for image in (child, parent):
             yield from self.check(image, whole=image is child and not leaf)
-            if image.corrupt:
+            if image.fails_check:
                 yield from self.fail(child, image)
                 return
+        if leaf and self.guest_writes:
+            self._failed.add(child.uuid)
+            yield from gc_faults.guest_outruns(self, child)
+            yield from self.update()
+            return
         yield from self.copy(child)
-        if self.killed_in_copy:
+        if self._over:
+            return
+        if self.no_space_in_copy:
+            self._failed.add(child.uuid)
+            yield from self.update()
             return
         yield from self.check(parent, whole=False)
         yield from (self.finish_leaf if leaf else self.finish_inner)(child, parent)
+        if self._over:
+            return
         self.images.free_bytes -= max(0, need)
         yield from self.update()
 
@@ -177,34 +209,44 @@ class Collection:
 
     def check(self, image: Image, whole: bool) -> Iterator[Step]:
         argv = ["/usr/bin/vhd-util", "check", "--debug", "-n", self.images.path(image), *([] if whole else ["-B"])]
-        if not image.corrupt:
+        if not image.fails_check:
             yield from self.command(*argv)
             return
         yield from self.sm(str(argv))
-        said = (
-            "block 3 (offset 0x302f) clobbers block 4 (offset 0x302f)\n"
-            f"{self.images.path(image)} appears invalid; dumping metadata\n"
-            "VHD Footer Summary:\n-------------------\nCookie              : conectix\n"
-        )
-        yield from self.sm(f"FAILED in util.pread: (rc 22) stdout: '{said}', stderr: ''")
+        yield from gc_faults.check_failed(self, image)
 
     def fail(self, child: Image, corrupt: Image) -> Iterator[Step]:
         self._failed.add(child.uuid)
-        error = f"coalesce: EXCEPTION <class 'util.SMException'>, VHD {corrupt} corrupted"
-        head = (FRAME, STARS, "         *  E X C E P T I O N  *", STARS, error)
-        yield from self.gc(*head, *_frames(), "", FRAME, "Coalesce failed, skipping")
+        yield from gc_faults.corrupted(self, corrupt)
         yield from self.update()
 
     def copy(self, child: Image) -> Iterator[Step]:
+        pid = self.child_pid()
+        yield from self.copy_begins(child, pid)
+        if self.killed_in_copy:
+            self._over = True
+            return
+        if self.no_space_in_copy:
+            yield from gc_faults.disk_full(self, child, pid)
+            return
+        yield from self.copy_ends(pid)
+
+    def copy_data(self, image: Image) -> Iterator[Step]:
+        """A copy that goes well."""
+        pid = self.child_pid()
+        yield from self.copy_begins(image, pid)
+        yield from self.copy_ends(pid)
+
+    def copy_begins(self, child: Image, pid: int) -> Iterator[Step]:
         yield from self.gc(f"  Running VHD coalesce on {child}")
-        pid, path = self.child_pid(), self.images.path(child)
+        path = self.images.path(child)
         yield from self.command("/usr/bin/vhd-util", "query", "--debug", "-a", "-n", path, pid=pid)
         argv = ("/usr/bin/vhd-util", "coalesce", "--debug", "-n", path)
         yield from self.sm(str(list(argv)), pid=pid)
         size = len(child.blocks) * BLOCK_BYTES
-        yield Run(pid, argv, size / self.bytes_per_second, size)
-        if self.killed_in_copy:
-            return
+        yield Run(pid, argv, size / self.bytes_per_second, size, self.stalls_in_copy)
+
+    def copy_ends(self, pid: int) -> Iterator[Step]:
         yield from self.sm("  pread SUCCESS", pid=pid)
         speed_log = f"/var/run/{self.images.sr_uuid}.speed_log"
         yield Say("SMGC", pid, f"Writing to file: {speed_log}")
@@ -225,6 +267,8 @@ class Collection:
         del self.images.by_uuid[child.uuid]
         yield Merged("inner", self.images.sr_uuid, child.uuid, parent.uuid)
         yield from self.gc(*self.images.dump([self.images.root_of(parent)]))
+        if self.unreachable_host:
+            yield from self.dies(gc_faults.host_does_not_answer(self, self.unreachable_host, child))
 
     def finish_leaf(self, child: Image, parent: Image) -> Iterator[Step]:
         old = self.images.path(child).replace(child.uuid, f"OLD_{child.uuid}")
@@ -253,15 +297,3 @@ def kick(sr_uuid: str, pid: int) -> Iterator[Step]:
     """What a driver says when it has the GC started (SM 3.2.12 `cleanup.py`, G2)."""
     yield Say("SM", pid, "Kicking GC")
     yield Say("SM", pid, f"Kicking SMGC@{sr_uuid}...")
-
-
-def _frames() -> Iterator[str]:
-    calls = (
-        (2212, "coalesce", "self._coalesce(vdi)"),
-        (2402, "_coalesce", "vdi._doCoalesce()"),
-        (836, "_doCoalesce", "self.validate()"),
-        (819, "validate", 'raise util.SMException("VHD %s corrupted" % self)'),
-    )
-    for line, function, code in calls:
-        yield f'  File "{SM_DIRECTORY}/cleanup.py", line {line}, in {function}'
-        yield f"    {code}"

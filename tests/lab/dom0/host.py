@@ -61,6 +61,7 @@ class Dom0Process:
     directory: HostDirectory
     agent: list[str] = field(default_factory=list)
     on_change: Callable[[dict[str, Any]], None] = lambda _change: None
+    scale: float = 1.0
     _process: subprocess.Popen[str] | None = None
     _listener: threading.Thread | None = None
     _number: int = 0
@@ -74,7 +75,8 @@ class Dom0Process:
             shutil.rmtree(root / "proc", ignore_errors=True)
             (root / "proc").symlink_to("/proc")
         command = [*prefix, sys.executable, "-m", "lab.dom0", "--root", str(root)]
-        command += ["--hostname", self.directory.hostname, *(["--agent", *self.agent] if self.agent else [])]
+        command += ["--hostname", self.directory.hostname, "--scale", str(self.scale)]
+        command += ["--agent", *self.agent] if self.agent else []
         environment = {**os.environ, "PYTHONPATH": f"{TESTS}:{REPOSITORY / 'collector'}:{REPOSITORY / 'proto/gen'}"}
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True

@@ -20,7 +20,13 @@ class Image:
     virtual_bytes: int
     blocks: frozenset[int] = frozenset()
     corrupt: bool = False
+    footer_lost: bool = False
     queried: bool = False
+
+    @property
+    def fails_check(self) -> bool:
+        """Whether `vhd-util check` finds it damaged."""
+        return self.corrupt or self.footer_lost
 
     @property
     def physical_bytes(self) -> int:

@@ -21,9 +21,11 @@ while [ "$step" -lt "$CHAINWATCH_LAB_STEPS" ]; do
   printf '%s' "$block" >&4
   sleep "$CHAINWATCH_LAB_STEP_SECONDS"
   step=$((step + 1))
+  while [ -n "$CHAINWATCH_LAB_STALLED_UNTIL" ] && [ ! -e "$CHAINWATCH_LAB_STALLED_UNTIL" ]; do sleep 0.1; done
 done
 """
 STEP_SECONDS = 0.2
+_RELEASED = "released"
 
 
 class Player:
@@ -62,6 +64,10 @@ class Player:
         for process in list(self._processes):
             process.kill()
 
+    def go_on(self) -> None:
+        """Copies that stalled move again."""
+        (self._scratch / _RELEASED).touch()
+
     def _step(self, step: Step) -> None:
         if isinstance(step, Say):
             with self._writing:
@@ -89,6 +95,7 @@ class Player:
             "CHAINWATCH_LAB_STEPS": str(count),
             "CHAINWATCH_LAB_STEP_BYTES": str(step_bytes),
             "CHAINWATCH_LAB_STEP_SECONDS": str(STEP_SECONDS),
+            "CHAINWATCH_LAB_STALLED_UNTIL": str(self._scratch / _RELEASED) if step.stalls else "",
         }
         process = subprocess.Popen(step.argv, executable="/bin/bash", cwd=self._scratch, env=environment)
         self._processes.add(process)

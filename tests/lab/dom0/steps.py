@@ -20,12 +20,16 @@ class Wait(NamedTuple):
 
 
 class Run(NamedTuple):
-    """An image process runs for so long: `argv` as SM's child has it, `written_bytes` what it writes meanwhile."""
+    """An image process runs for so long: `argv` as SM's child has it, `written_bytes` what it writes meanwhile.
+
+    One that stalls writes a little and then nothing, until it is let go on.
+    """
 
     pid: int
     argv: tuple[str, ...]
     seconds: float
     written_bytes: int
+    stalls: bool = False
 
 
 class Merged(NamedTuple):
