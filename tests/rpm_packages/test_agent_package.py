@@ -87,7 +87,7 @@ def unpack(package: Path, target: Path) -> None:
 def test_install_upgrade_downgrade_erase_in_an_installer_chroot(packages: Packages, scratch: ScratchRoot) -> None:
     done = scratch.rpm("-i", "--nosignature", packages.el7)
     assert done.returncode == 0, done.stderr
-    assert scratch.asked == ["enable chainwatch-agent.service"]
+    assert scratch.asked == ["enable chainwatch-agent.service chainwatch-agent-renew.timer"]
     assert scratch.rpm("-V", "chainwatch-agent").stdout == ""
     config = scratch.path / "etc/chainwatch/agent.conf"
     config.write_text("[collector]\naddresses = collector.example.com:8442\n")
@@ -102,7 +102,7 @@ def test_install_upgrade_downgrade_erase_in_an_installer_chroot(packages: Packag
     assert "newer than" in older.stderr
 
     assert scratch.rpm("-e", "chainwatch-agent").returncode == 0
-    assert scratch.asked == ["disable chainwatch-agent.service"]
+    assert scratch.asked == ["disable chainwatch-agent.service chainwatch-agent-renew.timer"]
     left = {str(path.relative_to(scratch.path)) for path in scratch.path.rglob("*") if "chainwatch" in path.name}
     assert left == {"etc/chainwatch", "var/lib/chainwatch-agent"}
     assert key.exists()
@@ -112,12 +112,12 @@ def test_install_upgrade_downgrade_erase_in_an_installer_chroot(packages: Packag
 def test_a_running_host_is_reloaded_and_the_service_restarted(packages: Packages, scratch: ScratchRoot) -> None:
     (scratch.path / "run/systemd/system").mkdir(parents=True)
     scratch.rpm("-i", "--nosignature", packages.el7)
-    unit = "chainwatch-agent.service"
-    assert scratch.asked == [f"enable {unit}", "daemon-reload", f"start {unit}"]
+    unit, units = "chainwatch-agent.service", "chainwatch-agent.service chainwatch-agent-renew.timer"
+    assert scratch.asked == [f"enable {units}", "daemon-reload", f"start {units}"]
     scratch.rpm("-U", "--nosignature", packages.later_el7)
     assert scratch.asked == ["daemon-reload", "daemon-reload", f"try-restart {unit}"]
     scratch.rpm("-e", "chainwatch-agent")
-    assert scratch.asked == [f"disable {unit}", f"stop {unit}", "daemon-reload"]
+    assert scratch.asked == [f"disable {units}", f"stop {units}", "daemon-reload"]
 
 
 def test_the_wrong_dom0_is_refused(packages: Packages, scratch: ScratchRoot) -> None:
