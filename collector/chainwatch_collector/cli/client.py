@@ -42,6 +42,9 @@ class Client:
     def post(self, path: str, content: Body | None = None) -> Body:
         return self._body("POST", path, json=content)
 
+    def patch(self, path: str, content: Body) -> Body:
+        return self._body("PATCH", path, json=content)
+
     def delete(self, path: str) -> Body:
         return self._body("DELETE", path)
 

@@ -36,6 +36,9 @@ VERBS: Final[dict[str, str]] = {
     "report": "one redacted file for a storage engineer",
     "watch": "the status screen, refreshing",
     "login": "remember the collector's address and a token",
+    "user": "the collector's accounts: list, add, set, password",
+    "token": "tokens: list, add, revoke",
+    "audit": "who changed or tried to change what",
     "diagnose": "SMlogs or a support bundle, offline",
     "completion": "print the shell completion script",
 }

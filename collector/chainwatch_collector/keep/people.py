@@ -4,7 +4,9 @@ Units for the `Writer` and functions for `Readers`; times aware UTC.
 """
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, insert, or_, select, update
@@ -93,9 +95,15 @@ def add_audit(connection: Connection, entry: AuditIn) -> None:
     connection.execute(insert(AUDIT).values(at_us=to_us(entry.at), **values))
 
 
-def audit_since(connection: Connection, since: datetime, limit: int, pool_uuid: str | None = None) -> list[AuditIn]:
-    """Newest first; those of one pool and of none where `pool_uuid` is given."""
-    query = select(AUDIT).where(AUDIT.c.at_us >= to_us(since))
+def audit_since(
+    connection: Connection,
+    since: datetime,
+    limit: int,
+    pool_uuid: str | None = None,
+    filters: Mapping[str, str] = MappingProxyType({}),
+) -> list[AuditIn]:
+    """Newest first; those of one pool and of none where `pool_uuid` is given; `filters`: column and value."""
+    query = select(AUDIT).where(AUDIT.c.at_us >= to_us(since), *(AUDIT.c[k] == v for k, v in filters.items()))
     if pool_uuid is not None:
         query = query.where(or_(AUDIT.c.pool_uuid == pool_uuid, AUDIT.c.pool_uuid.is_(None)))
     rows = connection.execute(query.order_by(AUDIT.c.at_us.desc(), AUDIT.c.id.desc()).limit(limit))

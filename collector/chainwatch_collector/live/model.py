@@ -21,6 +21,7 @@ from chainwatch_collector.keep.writer import Priority, Writer, WriterBusyError, 
 from chainwatch_collector.live import backups, forests, lookup, pools, rescan_checks, storage, stored, texts
 from chainwatch_collector.live.board import Board
 from chainwatch_collector.show.changes import Subscription
+from chainwatch_collector.show.model import NO_FILTERS
 from chainwatch_collector.show.views import (
     AgentView,
     AuditEntry,
@@ -219,8 +220,9 @@ class LiveModel:
     async def rescans(self, sr: Subject | None, limit: int) -> Sequence[Rescan]:
         return ()
 
-    async def audit(self, since: datetime, limit: int) -> Sequence[AuditEntry]:
-        return [stored.audit_view(row) for row in await self._read(lambda c: audit_since(c, since, limit))]
+    async def audit(self, since: datetime, limit: int, filters: Mapping[str, str] = NO_FILTERS) -> Sequence[AuditEntry]:
+        rows = await self._read(lambda c: audit_since(c, since, limit, filters=filters))
+        return [stored.audit_view(row) for row in rows]
 
     async def record_audit(self, entry: AuditEntry) -> None:
         await self._write(lambda c: add_audit(c, stored.audit_in(entry)))

@@ -26,6 +26,7 @@ from chainwatch_collector.show.settings import ShowSettings
 from chainwatch_collector.show.tokens import TokenFileError
 from chainwatch_collector.show.views import Check, NotAvailableError
 from chainwatch_collector.track.observations import Observation
+from chainwatch_collector.trust.accounts import LocalAccounts
 
 LOG = logging.getLogger(__name__)
 REFRESH_SECONDS: Final = 2.0
@@ -82,11 +83,12 @@ class WebPart:
         )
         settings, web = core.settings, core.settings.web
         try:
-            guard = token_file(settings.path(settings.state_dir), web.listen, web.tls, web.external_url)
+            tokens = token_file(settings.path(settings.state_dir), web.listen, web.tls, web.external_url)
         except TokenFileError as error:
             raise StartError(str(error)) from None
         show = ShowSettings(version("chainwatch"), web.external_url, settings.rescan.enabled)
-        self._app = build_app(model, guard, show, core.identities)
+        guard = LocalAccounts(core.writer, core.readers, tokens)
+        self._app = build_app(model, guard, show, core.identities, guard)
         self._server = _Server(self._config(core, self._app))
         listener = _listening(web.listen)
         await model.refresh()

@@ -18,8 +18,10 @@ from chainwatch_collector.show.settings import ShowSettings
 PUBLIC: Final = frozenset({"/healthz", "/readyz", "/login", "/static/{name}", "/api/v1/enroll/ca"})
 """Routes that need nobody: they say no more than up or down, or are the same for everybody."""
 
-SELF_PROVING: Final = frozenset({"/api/v1/enroll", "/api/v1/renew/challenge", "/api/v1/renew"})
-"""Routes whose body is the proof: a token of its own, or a signature. They are slowed by address."""
+SELF_PROVING: Final = frozenset(
+    {"/api/v1/enroll", "/api/v1/renew/challenge", "/api/v1/renew", "/api/v1/login", "/logout"}
+)
+"""Routes whose body is the proof: a token of its own, a signature, a password. They are slowed by address."""
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -74,10 +76,19 @@ def peer_of(request: Request) -> str:
 
 def slowed(request: Request) -> None:
     """Count a try of this address. Raises `ApiError` (429) where it tries too often."""
-    limit: RateLimit = request.app.state.tries
-    wait = limit.wait_seconds(peer_of(request), time.monotonic())
+    _count(request.app.state.tries, peer_of(request), "from this address")
+
+
+def slow_login(request: Request, name: str) -> None:
+    """Count a try of a password: of this address, and for this name wherever from. Raises `ApiError` (429)."""
+    _count(request.app.state.logins, f"from {peer_of(request)}", "from this address")
+    _count(request.app.state.logins, f"name {name.lower()}", "for this name")
+
+
+def _count(limit: RateLimit, key: str, told: str) -> None:
+    wait = limit.wait_seconds(key, time.monotonic())
     if wait:
-        raise ApiError(429, "too_many_tries", "too many tries from this address", f"wait {math.ceil(wait)} s")
+        raise ApiError(429, "too_many_tries", f"too many tries {told}", f"wait {math.ceil(wait)} s")
 
 
 def routes_of(app: FastAPI) -> list[tuple[str, str]]:

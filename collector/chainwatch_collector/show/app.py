@@ -9,6 +9,8 @@ from starlette.responses import JSONResponse
 
 from chainwatch_collector.show import errors
 from chainwatch_collector.show.access import Viewer
+from chainwatch_collector.show.accounts import Accounts
+from chainwatch_collector.show.api import accounts as account_routes
 from chainwatch_collector.show.api import actions, findings, monitoring, overview, srs, stream, subjects
 from chainwatch_collector.show.api import enrolment as enrol_routes
 from chainwatch_collector.show.api.params import ERRORS
@@ -17,21 +19,29 @@ from chainwatch_collector.show.guard import Guard
 from chainwatch_collector.show.model import ReadModel
 from chainwatch_collector.show.rate import RateLimit
 from chainwatch_collector.show.settings import ShowSettings
-from chainwatch_collector.show.web import assets, forms, pages
+from chainwatch_collector.show.web import assets, forms, pages, sessions
 from chainwatch_collector.show.web.render import Pages
 
 API_PREFIX = "/api/v1"
 TRIES_PER_MINUTE = 60.0
 TRIES_AT_ONCE = 60
+LOGINS_PER_MINUTE = 6.0
+LOGINS_AT_ONCE = 10
 DESCRIPTION = """The collector's answers. Fields and codes are only ever added within v1; a list is `{items, next}` and
 `next` is the opaque cursor of the page behind it; every error is `{error: {status, code, message, hint, field}}`;
 times are UTC with Z. Ignore fields that you do not know."""
 
 
-def build_app(model: ReadModel, guard: Guard, settings: ShowSettings, enrolment: Enrolment | None = None) -> FastAPI:
+def build_app(
+    model: ReadModel,
+    guard: Guard,
+    settings: ShowSettings,
+    enrolment: Enrolment | None = None,
+    accounts: Accounts | None = None,
+) -> FastAPI:
     """Everything that is served over HTTP. Call `app.state.streams.close()` when the server is told to stop.
 
-    `enrolment`: None where this collector enrolls no agents.
+    `enrolment`, `accounts`: None where this collector enrolls no agents, keeps no accounts.
     """
     app = FastAPI(
         title="chainwatch",
@@ -45,15 +55,18 @@ def build_app(model: ReadModel, guard: Guard, settings: ShowSettings, enrolment:
     app.state.model, app.state.guard, app.state.settings = model, guard, settings
     app.state.streams = stream.Streams()
     app.state.enrolment = enrolment
+    app.state.accounts = accounts
+    app.state.logins = RateLimit(per_minute=LOGINS_PER_MINUTE, burst=LOGINS_AT_ONCE)
     app.state.tries = RateLimit(per_minute=TRIES_PER_MINUTE, burst=TRIES_AT_ONCE)
     errors.install(app)
-    for module in (overview, srs, subjects, findings, actions, monitoring, stream, enrol_routes):
+    for module in (overview, srs, subjects, findings, actions, monitoring, stream, enrol_routes, account_routes):
         app.include_router(module.router, prefix=API_PREFIX)
     app.include_router(_schema_route(app), prefix=API_PREFIX)
     app.include_router(monitoring.root)
     app.state.pages = Pages()
     app.state.error_page = app.state.pages.error
-    for module in (pages, forms, assets):
+    app.state.to_login = sessions.to_login
+    for module in (pages, forms, sessions, assets):
         app.include_router(module.router)
     return app
 

@@ -85,7 +85,7 @@ def install(app: FastAPI) -> None:
         page = getattr(request.app.state, "error_page", None)
         detail = detail_of(error)
         if page is not None and not request.url.path.startswith("/api/") and _wants_html(request):
-            response: Response = page(request, detail)
+            response: Response = request.app.state.to_login(request, detail) or page(request, detail)
         else:
             response = Json(ErrorBody(detail), status_code=detail.status)
         if isinstance(error, HTTPException) and error.headers:

@@ -7,7 +7,9 @@ is the business of whoever implements `Guard`; routes only ask for a role.
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+SESSION_COOKIE: Final = "chainwatch_session"
 
 
 class Role(enum.IntEnum):

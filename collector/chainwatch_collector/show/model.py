@@ -10,7 +10,8 @@ the JSON of `interfaces.md` section 3.
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from chainwatch_collector.judge.answer import Answer
 from chainwatch_collector.show.views import (
@@ -38,6 +39,8 @@ from chainwatch_collector.show.views import (
     Transition,
     Why,
 )
+
+NO_FILTERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Changes(Protocol):
@@ -136,7 +139,9 @@ class ReadModel(Protocol):
 
     async def rescans(self, sr: Subject | None, limit: int) -> Sequence[Rescan]: ...
 
-    async def audit(self, since: datetime, limit: int) -> Sequence[AuditEntry]: ...
+    async def audit(self, since: datetime, limit: int, filters: Mapping[str, str] = NO_FILTERS) -> Sequence[AuditEntry]:
+        """Newest first. `filters`: a field of `AuditEntry` (who, what, subject, outcome) and what it must be."""
+        ...
 
     async def record_audit(self, entry: AuditEntry) -> None: ...
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from chainwatch_collector.judge.answer import Answer, Evidence
 from chainwatch_collector.show.changes import ChangeHub, Subscription
+from chainwatch_collector.show.model import NO_FILTERS
 from chainwatch_collector.show.paging import page
 from chainwatch_collector.show.views import (
     AgentView,
@@ -197,8 +198,9 @@ class MemoryModel:
         chosen = [one for one in self.rescan_list if sr is None or one.sr.uuid == sr.uuid]
         return list(reversed(chosen))[:limit]
 
-    async def audit(self, since: datetime, limit: int) -> Sequence[AuditEntry]:
-        return [entry for entry in reversed(self.audit_log) if entry.at >= since][:limit]
+    async def audit(self, since: datetime, limit: int, filters: Mapping[str, str] = NO_FILTERS) -> Sequence[AuditEntry]:
+        found = [entry for entry in reversed(self.audit_log) if entry.at >= since]
+        return [one for one in found if all(getattr(one, key) == value for key, value in filters.items())][:limit]
 
     async def record_audit(self, entry: AuditEntry) -> None:
         self.audit_log.append(entry)

@@ -16,6 +16,8 @@ from chainwatch_collector.show.views import Rescan
 
 router = APIRouter(tags=["actions"], responses=ERRORS)
 
+Word = Annotated[str | None, Query(max_length=300)]
+
 
 @router.post("/sr/{sr}/rescan", response_model=Rescan, status_code=202)
 async def start_rescan(scope: Operator, settings: Settings, sr: Named) -> Json:
@@ -40,11 +42,23 @@ async def list_rescans(
 
 
 @router.get("/audit", response_model=AuditList)
-async def list_audit(scope: Admin, since: Since = "30d", limit: Limit = 200) -> Json:
+async def list_audit(
+    scope: Admin,
+    since: Since = "30d",
+    limit: Limit = 200,
+    who: Word = None,
+    what: Word = None,
+    subject: Word = None,
+    outcome: Word = None,
+) -> Json:
     """Who changed or tried to change what; newest first."""
     now = scope.model.now()
-    found = await scope.model.audit(moment(since or "30d", now, "since") or now - timedelta(days=30), limit)
-    return Json(AuditList(tuple(one for one in found if scope.sees(one.pool_uuid))))
+    start = moment(since or "30d", now, "since") or now - timedelta(days=30)
+    wanted = {"who": who, "what": what, "subject": subject, "outcome": outcome}
+    filters = {key: value for key, value in wanted.items() if value is not None}
+    # One who sees single pools gets what is left of the newest thousand: pools are looked at here, not in the database.
+    found = await scope.model.audit(start, limit if scope.principal.pools is None else 1000, filters)
+    return Json(AuditList(tuple(one for one in found if scope.sees(one.pool_uuid))[:limit]))
 
 
 @router.get("/report/{sr}", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

@@ -67,6 +67,11 @@ class Pages:
         )
         return HTMLResponse(html, headers=HEADERS)
 
+    def login(self, then: str, problem: str | None) -> Response:
+        """The form; `then` is a path of ours, `problem` why the last try did not let in."""
+        html = self._environment.get_template("login.html").render(then=then, problem=problem)
+        return HTMLResponse(html, status_code=401 if problem else 200, headers=HEADERS)
+
     def error(self, request: Request, detail: ErrorDetail) -> Response:
         """An error as a page; it knows nothing of the asker, so it shows nothing of the estate."""
         html = self._environment.get_template("error.html").render(detail=detail, path=request.url.path)
