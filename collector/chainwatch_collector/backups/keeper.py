@@ -10,9 +10,11 @@ from typing import Final
 
 from chainwatch_collector.backups.foresee import foresee, least_pending
 from chainwatch_collector.backups.history import CYCLE, HOUR, Series, restored
-from chainwatch_collector.backups.seen import BackupsSeen, Bucket, Foreseen
+from chainwatch_collector.backups.objects import bases, replicas_of
+from chainwatch_collector.backups.seen import BackupsSeen, BaseSeen, Bucket, Foreseen, LeftoverSeen
 from chainwatch_collector.backups.tasks import TaskWatch
 from chainwatch_collector.chains.forest import Forest
+from chainwatch_collector.chains.pool_index import PoolIndex
 from chainwatch_collector.inventory.picture import Picture
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.keep.folded import HistoryIn
@@ -39,6 +41,10 @@ class BackupsKeeper:
     _foreseen: tuple[Foreseen, ...] = ()
     _least: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     _foreseen_at: datetime | None = None
+    _bases: tuple[BaseSeen, ...] = ()
+    _leftovers: tuple[LeftoverSeen, ...] = ()
+    _objects_of: tuple[object, ...] = (None, None, None)
+    _objects_at: datetime | None = None
 
     def __post_init__(self) -> None:
         self._watch.floor_bytes_per_second = self.limits.backup_stalled_bytes_per_second
@@ -53,9 +59,29 @@ class BackupsKeeper:
             self._foreseen_at = now
             self._foreseen = foresee(state, self.cycles, self._chains, now, self.limits.forecast_cycles)
             self._least = least_pending(self.cycles, now)
+        self._look_at_objects(state, now)
         return BackupsSeen(
-            tasks=self._watch.tasks(now, self.limits), foreseen=self._foreseen, least_pending=self._least
+            tasks=self._watch.tasks(now, self.limits),
+            foreseen=self._foreseen,
+            least_pending=self._least,
+            bases=self._bases,
+            leftovers=self._leftovers,
         )
+
+    def _look_at_objects(self, state: PoolState, now: datetime) -> None:
+        """Snapshots and replicas, where they may have changed; large pools are looked at less often."""
+        picture = state.picture
+        if picture is None or not picture.reachable:
+            return
+        of = (picture.vms, picture.vdis_by_sr, picture.vbds)
+        pause = self.limits.verdict_seconds * max(1.0, len(picture.vms) / 1000)
+        changed = any(one is not other for one, other in zip(of, self._objects_of, strict=True))
+        due = self._objects_at is None or (now - self._objects_at).total_seconds() >= pause
+        aged = self._objects_at is not None and now - self._objects_at >= HOUR
+        if (changed and due) or aged:
+            self._objects_of, self._objects_at = of, now
+            index = PoolIndex(picture)
+            self._bases, self._leftovers = bases(index, replicas_of((index,)))
 
     # --- history ----------------------------------------------------------------------------------------------
 

@@ -70,6 +70,47 @@ class Foreseen:
     reason: str = ""
 
 
+BaseProblem = Literal["", "replica_gone", "no_base", "disk_added", "disk_moved"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseSeen:
+    """What the next run of a job finds of a VM. `job`: its id, name, or legacy mark; `job_name` for people.
+
+    `snapshot_uuid`: the base, empty where there is none; `at`: when it was made. `problem` empty: the next run is a
+    delta; else `full_vdis` are exported whole, `full_bytes` by the allocated size of their chains. `target_srs`: SRs
+    that hold replicas, or should; `unseen_srs`: those of them that no pool shows. `cbt_off`: disks whose base still has
+    changed-block tracking, which they have not. `last_success`: the newest that any mark tells of this VM and job.
+    """
+
+    vm_uuid: str
+    vm_name: str
+    job: str
+    job_name: str = ""
+    snapshot_uuid: str = ""
+    snapshot_name: str = ""
+    at: datetime | None = None
+    problem: BaseProblem = ""
+    full_vdis: tuple[str, ...] = ()
+    full_bytes: int = 0
+    target_srs: tuple[str, ...] = ()
+    unseen_srs: tuple[str, ...] = ()
+    cbt_off: tuple[str, ...] = ()
+    last_success: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftoverSeen:
+    """A snapshot of a run that died: it keeps the chain from being merged and nobody comes back for it."""
+
+    vm_uuid: str
+    vm_name: str
+    snapshot_uuid: str
+    snapshot_name: str
+    at: datetime | None
+    job: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupsSeen:
     """`foreseen`: soonest first. `least_pending`: SR uuid → the least that was pending in each complete cycle, oldest
@@ -77,4 +118,6 @@ class BackupsSeen:
 
     tasks: tuple[TaskSeen, ...] = ()
     foreseen: tuple[Foreseen, ...] = ()
+    bases: tuple[BaseSeen, ...] = ()
+    leftovers: tuple[LeftoverSeen, ...] = ()
     least_pending: Mapping[str, tuple[float, ...]] = field(default_factory=dict)

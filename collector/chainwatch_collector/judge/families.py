@@ -7,6 +7,7 @@ from datetime import datetime
 
 from chainwatch_collector.judge import (
     agents,
+    backup_bases,
     backup_tasks,
     backups,
     chains,
@@ -29,7 +30,7 @@ from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.track.state import PoolState
 
 MODULES = (gc, gc_idle, gc_stuck, merges, images, scan, space, chains, flags, agents, hosts, pool, vms)
-OF_TIME = (backup_tasks, forecast)
+OF_TIME = (backup_tasks, backup_bases, forecast)
 
 
 def codes() -> frozenset[str]:
