@@ -87,6 +87,12 @@ class Rsyslog:
 
     def rename(self) -> None:
         """logrotate's first half: `.1` becomes `.2.gz`, the log becomes `.1`. Lines still go into the old inode."""
+        self.shift()
+        if self.path.exists():
+            self.path.replace(self._numbered(1))
+
+    def shift(self) -> None:
+        """Every rotated file gets the next number; `.1` is packed and its name is free."""
         for number in range(self._keep, 1, -1):
             older = self._numbered(number, packed=True)
             if older.exists():
@@ -96,8 +102,6 @@ class Rsyslog:
             with first.open("rb") as source, gzip.open(self._numbered(2, packed=True), "wb", 1) as target:
                 shutil.copyfileobj(source, target)
             first.unlink()
-        if self.path.exists():
-            self.path.replace(first)
         self._numbered(self._keep + 1, packed=True).unlink(missing_ok=True)
 
     def hup(self) -> None:
