@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from chainwatch_collector.cli import events_raw
 from chainwatch_collector.cli.client import Client, connect
 from chainwatch_collector.cli.columns import EVENTS
 from chainwatch_collector.cli.output import emit, limit_option, output_option, pool_option, print_more, print_table, say
@@ -23,7 +24,24 @@ from chainwatch_collector.cli.output import emit, limit_option, output_option, p
 @click.option("--since", metavar="TIME", help="2h, 3d, or an ISO time")
 @click.option("--until", metavar="TIME")
 @click.option("-f", "--follow", is_flag=True, help="go on printing new ones until Ctrl-C")
-def command(output: str, follow: bool, unknown: bool, **query: Any) -> int:
+@click.option(
+    "--raw", is_flag=True, help="ask the host's agent for its log as it is; needs --host and --around, audited"
+)
+@click.option("--around", metavar="TIME", help="with --raw: the moment, 90m or an ISO time")
+@click.option(
+    "--literal", "literals", multiple=True, metavar="TEXT", help="with --raw: only lines with this; repeatable"
+)
+@click.option("--log", metavar="PATH", help="with --raw: another log than /var/log/SMlog")
+def command(
+    output: str,
+    follow: bool,
+    unknown: bool,
+    raw: bool,
+    around: str | None,
+    literals: tuple[str, ...],
+    log: str | None,
+    **query: Any,
+) -> int:
     """Log lines and what they mean, newest last.
 
     \b
@@ -31,7 +49,12 @@ def command(output: str, follow: bool, unknown: bool, **query: Any) -> int:
       chainwatch events --sr nfs-prod-1 --since 2h
       chainwatch events --unknown
       chainwatch events --grep 'No space' -f
+      chainwatch events --raw --host host-1 --around 2026-11-22T07:48:00Z --literal 'No space'
     """
+    if raw or around or literals or log:
+        if not (raw and around and query["host"]):
+            raise click.UsageError("--raw, --host and --around go together")
+        return events_raw.ask(query["host"], around, literals, log, output)
     if unknown:
         query["kind"] = "unknown"
     with connect() as client:

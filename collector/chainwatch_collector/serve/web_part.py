@@ -20,6 +20,7 @@ from chainwatch_collector.serve.composition import Core, StartError
 from chainwatch_collector.serve.fold_part import utc_now
 from chainwatch_collector.serve.one_port import OnePort
 from chainwatch_collector.serve.query_server import QueryServer
+from chainwatch_collector.serve.raw_lines import AgentLines
 from chainwatch_collector.serve.token_file import token_file
 from chainwatch_collector.show.app import build_app
 from chainwatch_collector.show.settings import ShowSettings
@@ -88,7 +89,7 @@ class WebPart:
             raise StartError(str(error)) from None
         show = ShowSettings(version("chainwatch"), web.external_url, settings.rescan.enabled)
         guard = LocalAccounts(core.writer, core.readers, tokens)
-        self._app = build_app(model, guard, show, core.identities, guard)
+        self._app = build_app(model, guard, show, core.identities, guard, AgentLines(core.ingest))
         self._server = _Server(self._config(core, self._app))
         listener = _listening(web.listen)
         await model.refresh()

@@ -11,15 +11,16 @@ from chainwatch_collector.show import errors
 from chainwatch_collector.show.access import Viewer
 from chainwatch_collector.show.accounts import Accounts
 from chainwatch_collector.show.api import accounts as account_routes
-from chainwatch_collector.show.api import actions, findings, monitoring, overview, srs, stream, subjects
+from chainwatch_collector.show.api import actions, findings, monitoring, overview, raw, srs, stream, subjects
 from chainwatch_collector.show.api import enrolment as enrol_routes
 from chainwatch_collector.show.api.params import ERRORS
 from chainwatch_collector.show.enrolment import Enrolment
 from chainwatch_collector.show.guard import Guard
 from chainwatch_collector.show.model import ReadModel
 from chainwatch_collector.show.rate import RateLimit
+from chainwatch_collector.show.raw_lines import RawLines
 from chainwatch_collector.show.settings import ShowSettings
-from chainwatch_collector.show.web import assets, forms, pages, sessions
+from chainwatch_collector.show.web import assets, forms, pages, raw_page, sessions
 from chainwatch_collector.show.web.render import Pages
 
 API_PREFIX = "/api/v1"
@@ -38,10 +39,11 @@ def build_app(
     settings: ShowSettings,
     enrolment: Enrolment | None = None,
     accounts: Accounts | None = None,
+    raw_lines: RawLines | None = None,
 ) -> FastAPI:
     """Everything that is served over HTTP. Call `app.state.streams.close()` when the server is told to stop.
 
-    `enrolment`, `accounts`: None where this collector enrolls no agents, keeps no accounts.
+    `enrolment`, `accounts`, `raw_lines`: None where this collector enrolls no agents, keeps no accounts, no streams.
     """
     app = FastAPI(
         title="chainwatch",
@@ -56,17 +58,18 @@ def build_app(
     app.state.streams = stream.Streams()
     app.state.enrolment = enrolment
     app.state.accounts = accounts
+    app.state.raw_lines = raw_lines
     app.state.logins = RateLimit(per_minute=LOGINS_PER_MINUTE, burst=LOGINS_AT_ONCE)
     app.state.tries = RateLimit(per_minute=TRIES_PER_MINUTE, burst=TRIES_AT_ONCE)
     errors.install(app)
-    for module in (overview, srs, subjects, findings, actions, monitoring, stream, enrol_routes, account_routes):
+    for module in (overview, srs, subjects, findings, actions, monitoring, stream, raw, enrol_routes, account_routes):
         app.include_router(module.router, prefix=API_PREFIX)
     app.include_router(_schema_route(app), prefix=API_PREFIX)
     app.include_router(monitoring.root)
     app.state.pages = Pages()
     app.state.error_page = app.state.pages.error
     app.state.to_login = sessions.to_login
-    for module in (pages, forms, sessions, assets):
+    for module in (pages, forms, raw_page, sessions, assets):
         app.include_router(module.router)
     return app
 

@@ -1,0 +1,36 @@
+"""`chainwatch events --raw`: lines of a host's log as they are on its disk, by way of its agent."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import click
+
+from chainwatch_collector.cli.client import connect
+from chainwatch_collector.cli.columns import text
+from chainwatch_collector.cli.output import emit, say
+from chainwatch_collector.cli.table import Column
+
+LINES: Final = (
+    Column("OFFSET", text("offset"), "offset"),
+    Column("FILE", text("file"), "file"),
+    Column("TEXT", text("text"), "text"),
+)
+
+
+def ask(host: str, around: str, literals: Sequence[str], log: str | None, output: str) -> int:
+    """Print what the agent sends; 0."""
+    content: dict[str, Any] = {"around": around, "literals": list(literals)}
+    with connect() as client:
+        body = client.post(f"/agent/{host}/evidence", content | ({"log": log} if log else {}))
+    emit(body, output, lambda: _print(body), LINES, body["items"])
+    return 0
+
+
+def _print(body: Mapping[str, Any]) -> None:
+    """As in the file, so that it can be searched and kept."""
+    for line in body["items"]:
+        say(line["text"])
+    if not body["items"]:
+        say("no such line around that moment")
+    if body["truncated"]:
+        click.echo("… there is more: name --literal, or another moment", err=True)
