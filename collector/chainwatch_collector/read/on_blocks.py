@@ -18,7 +18,7 @@ from chainwatch_collector.read.facts import (
 from chainwatch_collector.read.on_host import traceback_closed
 from chainwatch_collector.read.on_merge import hint
 from chainwatch_collector.read.on_sm import sm_exception
-from chainwatch_collector.read.open_runs import OpenRun
+from chainwatch_collector.read.open_runs import Hint, OpenRun
 from chainwatch_collector.read.words import TreeNode
 
 _EXCEPTION = re.compile(r"(?P<tag>.*?): EXCEPTION <(?:class|type) '(?P<cls>[^']*)'>, (?P<msg>.*)", re.DOTALL)
@@ -152,7 +152,11 @@ def _banner(engine: Engine, block: Block) -> None:
 
 
 def _run_error(engine: Engine, state: OpenRun, cls: str, message: str, text: str) -> None:
-    hint(engine, state, causes.of_text(text), 2, message)
+    cause = causes.of_text(text)
+    hint(engine, state, cause, 2, message)
+    if state.merge is None and state.merge_at_end and state.last_merge is not None:
+        # G17 came first and closed the merge in which the run died: its end is told again, with the cause.
+        state.last_merge.hints.append(Hint(cause, 2, message[:400], engine.ref(), causes.uuids(message)))
     failures.apply(engine, state, PendingFailure(cls, message, engine.ref()))
     ending.end_run(engine, state, engine.ref())
 

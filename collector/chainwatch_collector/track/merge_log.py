@@ -93,14 +93,17 @@ def _forget_correction(log: SrLog, fact: MergeEnded) -> None:
 
 
 def _done(log: SrLog, fact: MergeEnded) -> None:
-    """The pair is merged. Inner: the child's image is gone; leaf: the child stays and its parent's image is gone."""
+    """The pair is merged. Inner: the child's image is gone; leaf: the child stays and its parent's image is gone.
+
+    Both images passed their checks for it, the parent before and after the copy (`_doCoalesce`: `validate`).
+    """
     log.last_merge = fact.ref
     child = fact.child[:8]
     gone = child if fact.kind == "inner" else fact.parent[:8]
     for incident in list(log.incidents):
         names = (incident.vdi[:8], incident.parent[:8])
         of_pair = incident.kind in _OF_PAIRS and (child in names[:1] or gone in names)
-        if of_pair or (incident.kind == "corrupt" and names[0] == gone):
+        if of_pair or (incident.kind == "corrupt" and names[0] in (child, fact.parent[:8])):
             log.incidents.drop(incident)
     log.incidents.heal("interrupted")
     _remember(log.merged_at, gone, fact)

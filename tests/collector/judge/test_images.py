@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from collector.judge.scene import disk, offline, pending_chain, quiet_pool
 from smlog import SR, A, B, C, Smlog, path
 from smlog import disk as printed
@@ -36,6 +37,18 @@ def test_the_steps_name_the_host_of_the_gc() -> None:
 def test_gone_image_clears_it() -> None:
     log = check_fails(Smlog(), 100).tick().start(110).tree(110, (0, printed(C, hidden=False))).finish(110)
     assert offline(log) == {}
+
+
+@pytest.mark.parametrize("image", [A, B])
+def test_a_merge_that_both_images_passed_clears_it(image: str) -> None:
+    log = Smlog().start(100).chain(100).gc(100, f"Coalescing {printed(B)} -> {printed(A)}")
+    log.sm(100, f"['/usr/bin/vhd-util', 'check', '--debug', '-n', '{path(image)}']").failed_command(100, 22, "bad")
+    log.banner(100, "coalesce", f"VHD {printed(image)} corrupted").gc(100, "Coalesce failed, skipping")
+    log.updated(100).finish(100)
+    assert "VDI_CORRUPT" in offline(log)
+    log.tick().start(110).chain(110).inner_start(110).copy(111).copied(110, 111).updated(110)
+    log.tree(110, (0, printed(A)), (1, printed(C, hidden=False))).finish(110)
+    assert "VDI_CORRUPT" not in offline(log)
 
 
 def test_an_image_that_nothing_merges_any_more_stays_corrupt() -> None:

@@ -233,6 +233,13 @@ def test_multi_attach_ends_the_run() -> None:
     assert [fact.reason for fact in facts if isinstance(fact, GcFailureLogged)] == ["multi_attach"]
 
 
+def test_what_ended_the_run_ended_its_merge() -> None:
+    log = Smlog().start(100).chain(100).gc(100, f"Coalescing {disk(B)} -> {disk(A)}")
+    log.gc(100, "GC process exiting, no work left")
+    log.banner(100, "gc", "['HOST_OFFLINE', 'OpaqueRef:1']", "XenAPI.Failure").gc(100, f"* * * * * SR {SR}: ERROR", "")
+    assert brief(log) == [("crashed", [(*INNER, "failed", "xapi")])]
+
+
 def test_hidden_crash() -> None:
     assert brief(Smlog().start(100).chain(100).finish(100, clean=False)) == [("crashed", [])]
 
