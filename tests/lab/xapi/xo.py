@@ -20,26 +20,26 @@ class NoXoClientError(Exception):
     """It cannot be had here; the text says why."""
 
 
-def installed() -> Path:
-    """The directory with its `node_modules`. Raises `NoXoClientError`."""
+def installed(source: Path = SOURCE, name: str = "xen-api", version: str = VERSION) -> Path:
+    """The directory with the `node_modules` of `source`, a package.json with its lock. Raises `NoXoClientError`."""
     npm = shutil.which("npm")
     if npm is None:
         raise NoXoClientError("npm is not installed: install Node 18 or newer")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chainwatch-tests"
-    target = cache / f"xen-api-{VERSION}"
+    target = cache / f"{name}-{version}"
     if target.exists():
         return target
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, ignore_cleanup_errors=True) as directory:
         fresh = Path(directory) / "client"
         fresh.mkdir()
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(SOURCE / name, fresh)
+        for file in ("package.json", "package-lock.json"):
+            shutil.copy(source / file, fresh)
         command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
         try:
             subprocess.run(command, cwd=fresh, check=True, capture_output=True, timeout=INSTALL_SECONDS)
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            raise NoXoClientError(f"npm ci of xen-api {VERSION} did not work: {error}") from None
+            raise NoXoClientError(f"npm ci of {name} {version} did not work: {error}") from None
         try:
             fresh.rename(target)
         except OSError:
