@@ -182,10 +182,17 @@ class LogFollower:
             self._looked_at = None
             return
         behind = max([index for index, one in enumerate(found) if self._is_met(one)], default=-1)
+        # What is held open without a name comes first; the gap to what still has one lies behind it.
+        self._follow_newer(self._held_back(found))
         if not self._still_there(found):
             detail = "{}: the file that was followed is no longer on disk".format(self.log)
             self._open_gap = self._open_gap or GapStart(ROTATED_AWAY, detail)
-        newer = self._held_back(found) + found[behind + 1 :]
+        self._follow_newer(found[behind + 1 :])
+        for followed in self._late + self._queue:
+            followed.read_again()
+        self._let_go(found)
+
+    def _follow_newer(self, newer: List[Identified]) -> None:
         before = self._newest.file if self._newest is not None else self._before[0] if self._before else None
         if newer and newer[0].fingerprint and before is not None and self._open_gap is None:
             self._open_gap = between(before, newer[0].fingerprint, self._followed_by)
@@ -196,9 +203,6 @@ class LogFollower:
                 self._counters.add("rotations_total")
             elif one.problem and one.generation.number:
                 self._open_gap = self._open_gap or GapStart(UNREADABLE, one.problem)
-        for followed in self._late + self._queue:
-            followed.read_again()
-        self._let_go(found)
 
     def _held_back(self, found: List[Identified]) -> List[Identified]:
         """What was the live file without a line, where it got lines and lost its name before it was looked at again."""
