@@ -36,9 +36,21 @@ def _object(pattern: Mapping[str, Any], value: Any) -> bool:
             return not matches(part, value)
     if not isinstance(value, Mapping | list | tuple):
         return False
-    return all(
-        has and matches(part, own) for part, (has, own) in ((p, _property(value, k)) for k, p in pattern.items())
-    )
+    for key in _in_order(pattern):
+        has, own = _property(value, key)
+        if not has or not matches(pattern[key], own):
+            return False
+    return True
+
+
+def _in_order(pattern: Mapping[str, Any]) -> list[str]:
+    """JavaScript's order of keys, indices first: it decides whether a broken clause is met at all."""
+    indices = sorted((key for key in pattern if _is_index(key)), key=int)
+    return [*indices, *(key for key in pattern if not _is_index(key))]
+
+
+def _is_index(key: str) -> bool:
+    return key.isascii() and key.isdigit() and str(int(key)) == key
 
 
 def _property(value: Mapping[str, Any] | Sequence[Any], key: str) -> tuple[bool, Any]:
@@ -47,8 +59,8 @@ def _property(value: Mapping[str, Any] | Sequence[Any], key: str) -> tuple[bool,
         return key in value, value.get(key)
     if key == "length":
         return True, len(value)
-    is_index = key.isascii() and key.isdigit() and str(int(key)) == key and int(key) < len(value)
-    return is_index, value[int(key)] if is_index else None
+    has = _is_index(key) and int(key) < len(value)
+    return has, value[int(key)] if has else None
 
 
 def _same(pattern: Any, value: Any) -> bool:
