@@ -7,6 +7,7 @@ do in life.
 from __future__ import annotations
 
 import contextlib
+import threading
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -40,16 +41,17 @@ class Disk:
 
 @dataclass
 class Storage:
-    """One SR with its images. `free_gib` is what SM sees; `faults` go into every GC run."""
+    """One SR with its images. `vms`: name → the disk that it has, `guests`: name → its host where not the master."""
 
     kind: str
     name: str
     disks: Sequence[Disk] = ()
     vms: dict[str, str] = field(default_factory=dict)
-    size_gib: int = 1024
-    used_gib: int = 300
+    size_gib: float = 1024
+    used_gib: float = 300
     host: str = ""
-    corrupt: str = ""
+    guests: dict[str, str] = field(default_factory=dict)
+    image_format: str = "vhd"
     other_config: dict[str, str] = field(default_factory=dict)
 
 
@@ -78,8 +80,8 @@ class PoolPlan:
     def _build(self, storage: Storage) -> list[tuple[str, dict[str, Any]]]:
         fields: dict[str, Any] = {
             "uuid": self.sr_uuid(storage.name),
-            "size_bytes": storage.size_gib * GIB,
-            "used_bytes": storage.used_gib * GIB,
+            "size_bytes": round(storage.size_gib * GIB),
+            "used_bytes": round(storage.used_gib * GIB),
             "other_config": {"auto-scan": "true", **storage.other_config},
         }
         made: list[tuple[str, dict[str, Any]]] = [
@@ -94,39 +96,28 @@ class PoolPlan:
                 "hidden": disk.hidden,
                 "blocks": list(range(*disk.blocks)),
                 "size_bytes": disk.size_gib * GIB,
+                "image_format": storage.image_format,
             }
             made.append(("add_image", image))
         for vm, disk_name in storage.vms.items():
             disks = [self.vdi_uuid(storage.name, disk_name)]
-            made.append(("add_vm", {"name": vm, "disks": disks, "host": self.hosts[0]}))
+            host = storage.guests.get(vm, storage.host or self.hosts[0])
+            made.append(("add_vm", {"name": vm, "disks": disks, "host": host}))
         made.append(("publish_blocks", {"sr": storage.name}))
         return made
 
-    def images(self, storage: Storage) -> dict[str, Any]:
-        """The same images as a dom0 has them."""
-        return {
-            "uuid": self.sr_uuid(storage.name),
-            "name": storage.name,
-            "free_bytes": (storage.size_gib - storage.used_gib) * GIB,
-            "images": [
-                {
-                    "uuid": self.vdi_uuid(storage.name, disk.name),
-                    "parent": self.vdi_uuid(storage.name, disk.parent) if disk.parent else None,
-                    "hidden": disk.hidden,
-                    "virtual_bytes": disk.size_gib * GIB,
-                    "blocks": list(disk.blocks),
-                    "corrupt": disk.name == storage.corrupt,
-                }
-                for disk in storage.disks
-            ],
-        }
-
 
 class Installation:
-    """Everything of `plans`, running below `directory`. A context manager: nothing is left behind."""
+    """Everything of `plans`, running below `directory`. A context manager: nothing is left behind.
 
-    def __init__(self, directory: Path, plans: Sequence[PoolPlan], extra: str = "", database_url: str = "") -> None:
+    `extra` goes into collector.toml; `scale` says how long SM takes for what it does, 1 as in life.
+    """
+
+    def __init__(
+        self, directory: Path, plans: Sequence[PoolPlan], extra: str = "", database_url: str = "", scale: float = 1.0
+    ) -> None:
         self.directory = directory
+        self.scale = scale
         self.plans = {plan.name: plan for plan in plans}
         self.pki = Pki(directory / "pki")
         self.collector = CollectorProcess(directory / "collector", self.pki, database_url, extra=extra)
@@ -169,8 +160,14 @@ class Installation:
 
     def _start_dom0(self, plan: PoolPlan, host: str) -> None:
         directory = HostDirectory(self.directory / f"dom0-{plan.name}-{host}", host, plan.host_uuids()[host])
-        agent = AgentProcess(directory, self.pki, [self.collector.ingest_port], extra="[watch]\nseconds = 1\n")
-        dom0 = Dom0Process(directory, agent.run_command, lambda change: self._changed(plan, change))
+        agent = AgentProcess(
+            directory,
+            self.pki,
+            [self.collector.ingest_port],
+            extra="[watch]\nseconds = 1\n",
+            logs="/var/log/SMlog, /var/log/kern.log",
+        )
+        dom0 = Dom0Process(directory, agent.run_command, lambda change: self._changed(plan, change), self.scale)
         dom0.start()
         self._stack.callback(dom0.stop)
         self.dom0s[host] = dom0
@@ -183,8 +180,29 @@ class Installation:
         elif "refused" in change:
             pool.do("no_space", sr=change["refused"]["sr_uuid"])
 
-    def collect(self, pool: str, host: str, storage: str, **faults: Any) -> Any:
-        """A GC run of an SR on a host; the event is set when it has ended."""
+    def collect(
+        self,
+        pool: str,
+        host: str,
+        storage: str,
+        *,
+        corrupt: str = "",
+        footer_lost: str = "",
+        gone: str = "",
+        **faults: Any,
+    ) -> threading.Event:
+        """A GC run of an SR on a host, with the images that the pool has; the event is set when it has ended.
+
+        `corrupt`, `footer_lost` name a disk, `gone` one that is merged on the SR and not yet in XenAPI; `faults` as
+        `lab.dom0.gc.Collection` has them, with `undoes` a disk's name.
+        """
         plan = self.plans[pool]
-        [found] = [one for one in plan.storages if one.name == storage]
-        return self.dom0s[host].tell(do="collect", sr=plan.images(found), faults=faults)
+        if "undoes" in faults:
+            faults["undoes"] = plan.vdi_uuid(storage, faults["undoes"])
+        found = self.pools[pool].do("sr_images", sr=plan.sr_uuid(storage))
+        for image in found["images"]:
+            image["parent"] = None if gone and image["parent"] == plan.vdi_uuid(storage, gone) else image["parent"]
+            image["corrupt"] = image["uuid"] == plan.vdi_uuid(storage, corrupt)
+            image["footer_lost"] = image["uuid"] == plan.vdi_uuid(storage, footer_lost)
+        found["images"] = [one for one in found["images"] if one["uuid"] != plan.vdi_uuid(storage, gone)]
+        return self.dom0s[host].tell(do="collect", sr=found, faults=faults)

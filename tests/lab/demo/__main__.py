@@ -50,7 +50,7 @@ def _show(installation: Installation, began: float, once: bool) -> int:
     command = Command(installation)
     print("Two pools, four hosts, three of them with an agent. Garbage collection runs on three SRs …", flush=True)
     runs = [
-        installation.collect("prod", "xcp-prod-1", BROKEN_SR, bytes_per_second=500e6),
+        installation.collect("prod", "xcp-prod-1", BROKEN_SR, corrupt="base", bytes_per_second=500e6),
         installation.collect("prod", "xcp-prod-2", "local-2", bytes_per_second=60e6),
         installation.collect("dr", "xcp-dr-1", "nfs-dr-1"),
     ]

@@ -31,7 +31,7 @@ def prod() -> PoolPlan:
         "prod",
         ["xcp-prod-1", "xcp-prod-2"],
         [
-            Storage("nfs", BROKEN_SR, broken, {"db-1": "db-1 data"}, size_gib=80, used_gib=32, corrupt="base"),
+            Storage("nfs", BROKEN_SR, broken, {"db-1": "db-1 data"}, size_gib=80, used_gib=32),
             Storage("ext", "local-2", healthy, {"web-1": "web-1 root"}, 40, 14, "xcp-prod-2"),
             Storage("iso", "iso-library", size_gib=50, used_gib=20),
         ],

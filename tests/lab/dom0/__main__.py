@@ -45,7 +45,8 @@ class Dom0:
         """One command; runs of the GC go on beside the next ones."""
         do = command["do"]
         if do == "collect":
-            thread = threading.Thread(target=self._collect, args=(command,), name="gc")
+            self._pid += 100
+            thread = threading.Thread(target=self._collect, args=(command, self._pid), name="gc")
             self._threads.append(thread)
             thread.start()
             return
@@ -67,11 +68,10 @@ class Dom0:
             self.end_agent(signal.SIGKILL if do == "kill_agent" else signal.SIGTERM)
         self._tell({"done": command["id"]})
 
-    def _collect(self, command: dict[str, Any]) -> None:
-        self._pid += 100
+    def _collect(self, command: dict[str, Any], pid: int) -> None:
         images = images_of(command["sr"])
-        self._player.play(kick(images.sr_uuid, self._pid - 1))
-        collection = Collection(images, self._pid, **command.get("faults", {}))
+        self._player.play(kick(images.sr_uuid, pid - 1))
+        collection = Collection(images, pid, **command.get("faults", {}))
         with self._gc_lock(images.sr_uuid):
             self._player.play(collection.steps())
         self._tell({"done": command["id"]})
@@ -129,12 +129,12 @@ class Dom0:
 def images_of(described: dict[str, Any]) -> Images:
     """`{"uuid", "name", "free_bytes", "images": [{uuid, parent, hidden, virtual_bytes, blocks}]}`.
 
-    `blocks`: from and to, or the `block_numbers` one by one.
+    `blocks`: from and to; or several such pairs as `block_runs`.
     """
     images = Images(described["uuid"], described.get("name", ""), described.get("free_bytes", 1 << 40))
     for one in described["images"]:
-        numbers = one.pop("block_numbers", None)
-        blocks = frozenset(range(*one.get("blocks", (0, 0))) if numbers is None else numbers)
+        runs = one.pop("block_runs", None) or [one.get("blocks", (0, 0))]
+        blocks = frozenset(number for first, end in runs for number in range(first, end))
         images.add(Image(**{**one, "blocks": blocks}))
     return images
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from lab.xapi.collection import Collection
 from lab.xapi.disks import BASE_COPY, Format
-from lab.xapi.images import GIB
+from lab.xapi.images import GIB, runs_of_blocks
 from lab.xapi.pool import XapiPool
 from lab.xapi.values import NULL, parse_time
 
@@ -62,6 +62,25 @@ def add_image(
         fields = {"managed": False, "read_only": True, "allowed_operations": [], **fields}
     label = name or (BASE_COPY if hidden else uuid)
     return pool.disks.add_vdi(_sr(pool, sr), label, size_bytes, bitmap, parent, image_format, uuid=uuid, **fields)
+
+
+def sr_images(pool: XapiPool, sr: str) -> dict[str, Any]:
+    """The SR as a dom0's garbage collector finds it: `lab.dom0` takes it as it is."""
+    record = pool.database.get("SR", _sr(pool, sr))
+    images = []
+    for uuid in pool.disks.of_sr(_sr(pool, sr)):
+        vdi = pool.disks.record(uuid)
+        images.append(
+            {
+                "uuid": uuid,
+                "parent": pool.disks.parent(uuid) or None,
+                "hidden": not vdi["managed"],
+                "virtual_bytes": vdi["virtual_size"],
+                "block_runs": runs_of_blocks(pool.disks.blocks[uuid]),
+            }
+        )
+    free = max(0, record["physical_size"] - record["physical_utilisation"])
+    return {"uuid": record["uuid"], "name": record["name_label"], "free_bytes": free, "images": images}
 
 
 def snapshot_vm(pool: XapiPool, vm: str, name: str) -> str:
@@ -272,6 +291,7 @@ ALL: tuple[Callable[..., Any], ...] = (
     set_unknown_field,
     snapshot_vm,
     space_again,
+    sr_images,
     vm_migrate,
     vm_shutdown,
     vm_start,

@@ -5,6 +5,7 @@ Sources: `vhdutil.py` calcOverheadEmpty, calcOverheadBitmap; `lvutil.py` calcSiz
 
 import base64
 import functools
+import re
 import zlib
 
 MIB = 1 << 20
@@ -30,6 +31,11 @@ def decode_blocks(text: str) -> int:
 def run_of_blocks(first: int, count: int) -> int:
     """A bitmap with `count` blocks from `first` set."""
     return ((1 << count) - 1) << first
+
+
+def runs_of_blocks(bitmap: int) -> list[tuple[int, int]]:
+    """Its runs: first block and the one behind the last."""
+    return [found.span() for found in re.finditer("1+", bin(bitmap)[:1:-1])]
 
 
 def metadata_bytes(virtual_size_bytes: int) -> int:
