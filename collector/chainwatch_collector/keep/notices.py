@@ -45,6 +45,11 @@ class Waiting(NamedTuple):
     created_at: datetime
     tries: int
 
+    @property
+    def key(self) -> str:
+        """No other message ever has it: a database may number anew once all are sent."""
+        return f"{self.message_id}-{to_us(self.created_at)}"
+
 
 def known(connection: Connection, channel: str) -> list[Known]:
     """What a channel was told of and not that it is over."""

@@ -15,6 +15,8 @@ from chainwatch_collector.inventory.dial import SecretError
 from chainwatch_collector.inventory.tls import TrustError
 from chainwatch_collector.keep.engine import open_bare
 from chainwatch_collector.keep.migrate import current, head
+from chainwatch_collector.notify.deliver import TokenError, read_token
+from chainwatch_collector.notify.settings import ChannelSection
 from chainwatch_collector.serve.settings import PoolSettings, Settings, TlsSection
 from chainwatch_collector.serve.tls import trust_files
 
@@ -48,6 +50,8 @@ def _questions(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
     if web.tls:
         yield "web certificate", lambda: _server(path, web, own)
     yield "web port", lambda: _port(web.listen)
+    for receiver in (*settings.notify.webhook, *settings.notify.alertmanager):
+        yield f"notify {receiver.name}", lambda one=receiver: _receiver(path, one)  # type: ignore[misc]
     for pool in settings.pools:
         yield f"pool {pool.key}", lambda pool=pool: _pool(pool)  # type: ignore[misc]
 
@@ -71,6 +75,20 @@ def _database(settings: Settings) -> str:
     finally:
         engine.dispose()
     return f"{shown}, schema {revision or 'empty'}" + ("" if revision == head() else f", run migrates it to {head()}")
+
+
+def _receiver(path: Callable[[str], Path], section: ChannelSection) -> str:
+    """Its files; nothing is sent."""
+    try:
+        if section.token_file:
+            read_token(path(section.token_file))
+    except TokenError as error:
+        raise CheckFailedError(str(error)) from None
+    return f"{section.url}, not asked" + (_and_ca(path(section.ca_file)) if section.ca_file else "")
+
+
+def _and_ca(ca_file: Path) -> str:
+    return f", trusted by {_ca(ca_file)}"
 
 
 def _server(path: Callable[[str], Path], section: TlsSection, own: tuple[Path, Path]) -> str:

@@ -8,22 +8,29 @@ from chainwatch_collector.live.board import Board
 from chainwatch_collector.serve.composition import Part
 from chainwatch_collector.serve.fold_part import FoldPart
 from chainwatch_collector.serve.inventory_part import InventoryPart
+from chainwatch_collector.serve.notify_part import NotifyPart
 from chainwatch_collector.serve.settings import Settings
 from chainwatch_collector.serve.web_part import WebPart
 from chainwatch_collector.show.changes import ChangeHub
+from chainwatch_collector.show.views import Check
 
 
 def make_parts(settings: Settings) -> tuple[Part, ...]:
-    """Fold, inventory, web: the inventory tells the fold, the web shows what both made."""
+    """Fold, inventory, notifications, web: the inventory tells the fold, the others show what both made."""
     board = Board(ChangeHub())
     thresholds = parse(settings.thresholds)
     fold = FoldPart(board, thresholds)
     inventory = InventoryPart(fold.pictured, fold.retired)
 
-    def counters() -> dict[str, float]:
-        return {**fold.counters(), **inventory_counters(inventory)}
+    notify = NotifyPart(board, settings.notify)
 
-    return (fold, inventory, WebPart(board, thresholds, fold.checks, counters))
+    def counters() -> dict[str, float]:
+        return {**fold.counters(), **inventory_counters(inventory), **notify.counters()}
+
+    def checks() -> tuple[Check, ...]:
+        return (*fold.checks(), *notify.checks())
+
+    return (fold, inventory, notify, WebPart(board, thresholds, checks, counters))
 
 
 def inventory_counters(inventory: InventoryPart) -> dict[str, float]:

@@ -11,6 +11,7 @@ from chainwatch_collector.config_file import Section as _Section
 from chainwatch_collector.inventory.pool_config import PoolSettings, load_pools
 from chainwatch_collector.judge.thresholds import ThresholdError, parse
 from chainwatch_collector.keep.engine import DatabaseUrlError, parse_url, sqlite_url
+from chainwatch_collector.notify.settings import NotifySection
 from chainwatch_collector.receive.limits import IngestLimits
 
 __all__ = ["DEFAULT_CONFIG", "ConfigError", "PoolSettings", "Settings", "load"]
@@ -116,6 +117,7 @@ class Settings(_Section):
     trust: TrustSection = TrustSection()
     retention: RetentionSection = RetentionSection()
     rescan: RescanSection = RescanSection()
+    notify: NotifySection = NotifySection()
     thresholds: dict[str, Any] = Field(default_factory=dict)
     source: Path = Path()
     pools: list[PoolSettings] = Field(default_factory=list)
