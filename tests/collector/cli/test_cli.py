@@ -67,6 +67,7 @@ SCREENS = [
     ("rescan nfs-prod-1 --check", 2, "a GC run of this SR is active"),
     ("report nfs-prod-1", 0, "== Chains =="),
     ("watch --count 1", 2, "nfs-prod-1"),
+    ("audit --what nothing", 0, "nothing of that kind"),
     ("completion bash", 0, "_CHAINWATCH_COMPLETE"),
 ]
 
@@ -83,7 +84,7 @@ def test_a_screen_says_it_in_80_columns_and_ends_with_its_code(line: str, code: 
 
 
 def test_every_verb_has_a_screen_here() -> None:
-    elsewhere = {"login", "unmute", "diagnose", "pool"}
+    elsewhere = {"login", "unmute", "diagnose", "pool", "user", "token"}
     assert {line.split()[0] for line, _, _ in SCREENS} == set(VERBS) - elsewhere
 
 

@@ -1,4 +1,4 @@
-"""Accounts, tokens and sessions, on both databases: who gets in, how far, and until when."""
+"""Accounts, tokens and sessions: who gets in, how far, and until when."""
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -12,6 +12,9 @@ from chainwatch_collector.show.guard import SESSION_COOKIE, Credentials, Princip
 from chainwatch_collector.trust.accounts import LocalAccounts
 from collector.trust.conftest import Clock, Store
 from sqlalchemy import select
+
+# The statements run on PostgreSQL in test_on_postgresql.
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 PROD = "07edc1b2-0000-4000-8000-000000000001"
 DR = "07edc1b2-0000-4000-8000-000000000002"
