@@ -36,6 +36,8 @@ class FileState:
     to_offset: int
     tail_sha256: bytes
     changed: bool = False
+    new_lines: int = 0
+    new_bytes: int = 0
     covers: list[Cover] | None = None
 
 
@@ -94,8 +96,11 @@ class HostFiles:
         self._states[seen.key] = state
         return state
 
-    def cover(self, file: FileState, span: SpanIn, start: int, selected: int) -> None:
-        """`[start, span.to_offset)` is read now; joined to the coverage before it under the same policy."""
+    def cover(self, file: FileState, span: SpanIn, start: int, lines: int, size_bytes: int) -> None:
+        """`[start, span.to_offset)` is read now; joined to the coverage before it under the same policy.
+
+        `lines`: so many of it are stored, `size_bytes` in all.
+        """
         if file.covers is None:
             file.covers = self._last_cover(file)
         last = file.covers[-1] if file.covers else None
@@ -106,10 +111,12 @@ class HostFiles:
         # A span that overlaps what was committed says its lines once more: they are shared out by bytes.
         share = (span.to_offset - start) / (span.to_offset - span.from_offset)
         last.lines_read += round(span.lines_read * share)
-        last.lines_selected += selected
+        last.lines_selected += lines
         last.scrubbed += round(span.scrubbed * share)
         last.last_read_at_us = max(last.last_read_at_us, span.read_at_us)
         file.to_offset, file.tail_sha256, file.changed = span.to_offset, span.tail_sha256, True
+        file.new_lines += lines
+        file.new_bytes += size_bytes
 
     def skip_to(self, file: FileState, offset: int) -> None:
         """A gap ends here: nothing proves the bytes before it."""
@@ -133,7 +140,12 @@ class HostFiles:
             self._connection.execute(
                 update(FILES)
                 .where(FILES.c.id == file.id)
-                .values(to_offset=file.to_offset, tail_sha256=file.tail_sha256)
+                .values(
+                    to_offset=file.to_offset,
+                    tail_sha256=file.tail_sha256,
+                    stored_lines=FILES.c.stored_lines + file.new_lines,
+                    stored_bytes=FILES.c.stored_bytes + file.new_bytes,
+                )
             )
             for cover in file.covers or ():
                 self._write_cover(file.id, cover)

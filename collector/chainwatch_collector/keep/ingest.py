@@ -113,7 +113,7 @@ class _Work:
         """Only what lies behind the position."""
         start = file.to_offset
         new = lines if span.from_offset == start else [line for line in lines if line.offset >= start]
-        self.files.cover(file, span, start, len(new))
+        self.files.cover(file, span, start, len(new), sum(len(line.data) for line in new))
         if file.id in self.files.late:
             self.connection.execute(
                 insert(LATE_RANGES).values(

@@ -96,6 +96,10 @@ FILES = Table(
     # How far it is committed, and what proves that the bytes before are the ones that were read.
     Column("to_offset", BigInteger, nullable=False, default=0),
     Column("tail_sha256", LargeBinary, nullable=False, default=b""),
+    # Lines of it in `lines` and the bytes of their texts; retention has dropped what begins before `dropped_to`.
+    Column("stored_lines", BigInteger, nullable=False, default=0, server_default="0"),
+    Column("stored_bytes", BigInteger, nullable=False, default=0, server_default="0"),
+    Column("dropped_to", BigInteger, nullable=False, default=0, server_default="0"),
     # The day it was registered, UTC, never changed: what retention and time partitions go by.
     Column("born_on", Date, nullable=False),
     UniqueConstraint("host_id", "fingerprint", "salt"),
