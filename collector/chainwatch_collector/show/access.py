@@ -97,6 +97,16 @@ def routes_of(app: FastAPI) -> list[tuple[str, str]]:
     return sorted((method, str(context.path)) for context in contexts for method in context.methods or ("GET",))
 
 
+def role_of_route(app: FastAPI, method: str, path: str) -> Role | None:
+    """The least role that a route asks for, None where it asks for none: a test holds it against the public ones."""
+    for context in iter_route_contexts(app.routes):
+        if str(context.path) == path and method in (context.methods or ("GET",)):
+            dependant = getattr(context, "dependant", None)
+            asked = [getattr(one.call, "required_role", None) for one in dependant.dependencies] if dependant else []
+            return max((role for role in asked if role is not None), default=None)
+    return None
+
+
 def settings_of(request: Request) -> ShowSettings:
     settings: ShowSettings = request.app.state.settings
     return settings
