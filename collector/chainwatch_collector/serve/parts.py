@@ -9,6 +9,7 @@ from chainwatch_collector.serve.composition import Part
 from chainwatch_collector.serve.fold_part import FoldPart
 from chainwatch_collector.serve.inventory_part import InventoryPart
 from chainwatch_collector.serve.notify_part import NotifyPart
+from chainwatch_collector.serve.retention_part import RetentionPart
 from chainwatch_collector.serve.settings import Settings
 from chainwatch_collector.serve.web_part import WebPart
 from chainwatch_collector.show.changes import ChangeHub
@@ -16,21 +17,23 @@ from chainwatch_collector.show.views import Check
 
 
 def make_parts(settings: Settings) -> tuple[Part, ...]:
-    """Fold, inventory, notifications, web: the inventory tells the fold, the others show what both made."""
+    """Fold, inventory, notifications, retention, web: the inventory tells the fold, the others show what both made."""
     board = Board(ChangeHub())
     thresholds = parse(settings.thresholds)
     fold = FoldPart(board, thresholds)
     inventory = InventoryPart(fold.pictured, fold.retired)
 
     notify = NotifyPart(board, settings.notify)
+    retention = RetentionPart(settings.retention)
 
     def counters() -> dict[str, float]:
-        return {**fold.counters(), **inventory_counters(inventory), **notify.counters()}
+        ours = (fold.counters(), inventory_counters(inventory), notify.counters(), retention.counters())
+        return {name: count for counters in ours for name, count in counters.items()}
 
     def checks() -> tuple[Check, ...]:
         return (*fold.checks(), *notify.checks())
 
-    return (fold, inventory, notify, WebPart(board, thresholds, checks, counters))
+    return (fold, inventory, notify, retention, WebPart(board, thresholds, checks, counters))
 
 
 def inventory_counters(inventory: InventoryPart) -> dict[str, float]:

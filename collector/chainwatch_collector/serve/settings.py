@@ -91,7 +91,7 @@ class TrustSection(_Section):
 
 
 class RetentionSection(_Section):
-    """How long what is kept. `max_bytes` caps the evidence as a whole; 0 is no cap."""
+    """How long what is kept. Above `max_bytes` of the whole database the oldest evidence goes earlier; 0 is no cap."""
 
     evidence_days: Days = 30
     history_days: Days = 400
