@@ -80,6 +80,7 @@ def interrupted(state: PoolState, now: datetime, limits: Thresholds) -> Iterator
             now=now,
             incidents=(*cut, *undone),
             vdis=[one.vdi for one in undone if one.vdi],
+            hosts=frozenset(run.key.host for run in sr.runs if run.outcome in ("killed", "running")),
         )
 
 
@@ -112,9 +113,10 @@ def _blocked(
     incidents: tuple[Incident, ...],
     proofs: tuple[LineRef, ...] = (),
 ) -> Condition:
-    records = [_host_named(state, name) for name in names]
-    who = " and ".join(_host_words(name, record) for name, record in zip(names, records, strict=True))
-    known = [record for record in records if record is not None]
+    # A line names a host by its label, the error by its reference: each is told once.
+    told = {record.uuid if record is not None else name: (name, record) for name, record in _named(state, names)}
+    who = " and ".join(_host_words(name, record) for name, record in told.values())
+    known = [record for _, record in told.values() if record is not None]
     return of_sr(
         sr,
         "GC_BLOCKED_BY_HOST",
@@ -128,6 +130,10 @@ def _blocked(
         params={"host": ", ".join(record.name for record in known) or ", ".join(names)},
         hosts=frozenset(record.uuid for record in known),
     )
+
+
+def _named(state: PoolState, names: tuple[str, ...]) -> list[tuple[str, Host | None]]:
+    return [(name, _host_named(state, name)) for name in names]
 
 
 def _host_named(state: PoolState, name: str) -> Host | None:

@@ -10,6 +10,7 @@ from chainwatch_collector.read.words import Cause, CrashReason
 _RC = re.compile(r"\(rc (-?\d{1,12})\)")
 _COALESCING = re.compile(r"error coalescing: (-?\d{1,20})")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_REF = re.compile(r"OpaqueRef:[0-9A-Za-z-]{1,64}")
 _CORRUPT = re.compile(r"(?:VHD|COW image|VDI) (\S{8,80}) corrupted")
 NO_SPACE_BEFOREHAND = "refused beforehand: not enough free space"
 _EIO, _ENOSPC, _ENOENT, _EROFS, _EMEDIUMTYPE, _ETIMEDOUT = 5, 28, 2, 30, 124, 110
@@ -109,6 +110,11 @@ def corrupt_image(text: str) -> str | None:
 def uuids(text: str) -> tuple[str, ...]:
     """Every uuid in a text, in order, once."""
     return tuple(dict.fromkeys(_UUID.findall(text)))
+
+
+def host_refs(text: str) -> tuple[str, ...]:
+    """Every XenAPI reference in a text, in order, once."""
+    return tuple(dict.fromkeys(_REF.findall(text)))
 
 
 def strongest(hints: list[Hint]) -> Hint | None:

@@ -57,6 +57,7 @@ def announce(engine: Engine, run: Run, failure: PendingFailure, reason: CrashRea
             exception=failure.cls,
             message=message[:_TEXT_LIMIT],
             vdis=causes.uuids(message),
+            hosts=causes.host_refs(message) if reason == "host_unreachable" else (),
         )
     )
     parent = _PARENT.search(message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainwatch_collector.read import blocks
+from chainwatch_collector.read import blocks, causes
 from chainwatch_collector.read.engine import Engine, key_of, sr_of
 from chainwatch_collector.read.facts import (
     GarbageDeleted,
@@ -109,11 +109,18 @@ def stale_journal(engine: Engine, fields: Fields) -> None:
     )
 
 
+def named_host(text: str) -> str:
+    """The reference in the plugin call that 8.3 prints as a tuple (T17), else the host's name or uuid as it stands."""
+    refs = causes.host_refs(text)
+    return refs[0] if refs else text
+
+
 @on("host_asked")
 def host_asked(engine: Engine, fields: Fields) -> None:
     state = working(engine)
     if state is not None:
-        engine.emit(HostAsked(ref=engine.ref(), run=state.run.key, sr=sr_of(state), host_name=fields["host"]))
+        host = named_host(fields["host"])
+        engine.emit(HostAsked(ref=engine.ref(), run=state.run.key, sr=sr_of(state), host_name=host))
 
 
 @on("cleanup")

@@ -13,7 +13,7 @@ from collector.judge.scene import (
     pending_chain,
     quiet_pool,
 )
-from smlog import SR, A, B, Smlog
+from smlog import SR, A, B, Smlog, disk
 
 MISSING = "Parent VDI 75310171-a53b-4347-a027-698d2a55d69d of df8b14c8-6376-4743-98aa-6a8fceb60ef5 not found"
 
@@ -86,6 +86,18 @@ def test_interrupted_again_and_again() -> None:
     assert (found.severity, found.count) == ("warning", 3)
 
 
+def test_a_half_merge_that_is_taken_back_is_because_of_the_host_that_died_in_it() -> None:
+    hosts = (a_host(MASTER), a_host(MEMBER, live=False))
+    scene = Scene(a_picture(pending_chain(), hosts={host.ref: host for host in hosts}))
+    died = scene.smlog(MEMBER).start(50).chain(50).gc(50, f"Leaf-coalescing {disk(B)} -> {disk(A)}").copy(51)
+    scene.log(died, MEMBER)
+    log = scene.smlog().tick(5).start(100).chain(100).gc(100, "*** UNDO LEAF-COALESCE")
+    log.gc(100, f"Renaming child back to {B}", "*** leaf-coalesce undo successful")
+    found = scene.log(log).look()
+    assert "had to be undone" in found["GC_INTERRUPTED"].summary
+    assert found["GC_INTERRUPTED"].because == (found["HOST_DOWN"].id,)
+
+
 def test_a_finished_merge_in_between_clears_it() -> None:
     log = Smlog()
     for pid in (100, 110, 120):
@@ -143,15 +155,17 @@ def test_pool_member_that_does_not_answer_holds_up_the_run() -> None:
     assert "Checking with slave" in found.evidence[0].text
 
 
-def test_run_that_ended_over_a_host_and_the_host_that_is_down() -> None:
+@pytest.mark.parametrize("asked", ["xcp2 (path /x)", "('OpaqueRef:xcp2', 'nfs-on-slave', 'check', {'path': '/x'})"])
+def test_run_that_ended_over_a_host_and_the_host_that_is_down(asked: str) -> None:
     hosts = (a_host(MASTER), a_host(MEMBER, live=False))
     scene = Scene(a_picture(pending_chain(), hosts={host.ref: host for host in hosts}), agents={MASTER})
-    log = scene.smlog().start(100).chain(100).gc(100, "Checking with slave xcp2 (path /x)")
+    colon = ":" if asked.startswith("(") else ""
+    log = scene.smlog().start(100).chain(100).gc(100, f"Checking with slave{colon} {asked}")
     loud = "['HOST_OFFLINE', 'OpaqueRef:xcp2']"
     log.banner(100, "gc", loud, "XenAPI.Failure").gc(100, f"* * * * * SR {SR}: ERROR", "").finish(100, clean=False)
     found = scene.log(log).look()
     assert found["GC_BLOCKED_BY_HOST"].because == (found["HOST_DOWN"].id,)
-    assert "down, says XenAPI" in found["GC_BLOCKED_BY_HOST"].summary
+    assert "because host xcp2 (down, says XenAPI) could not be asked" in found["GC_BLOCKED_BY_HOST"].summary
     scene.log(good_run(Smlog(host="xcp1", now=scene.now), 101))
     assert not {"GC_BLOCKED_BY_HOST", "GC_CRASHED"} & scene.codes()
 
