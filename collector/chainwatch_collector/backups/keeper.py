@@ -10,6 +10,7 @@ from typing import Final
 
 from chainwatch_collector.backups.foresee import foresee, least_pending
 from chainwatch_collector.backups.history import CYCLE, HOUR, Series, restored
+from chainwatch_collector.backups.news import BackupNews
 from chainwatch_collector.backups.objects import bases, replicas_of
 from chainwatch_collector.backups.seen import BackupsSeen, BaseSeen, Bucket, Foreseen, LeftoverSeen
 from chainwatch_collector.backups.tasks import TaskWatch
@@ -43,11 +44,16 @@ class BackupsKeeper:
     _foreseen_at: datetime | None = None
     _bases: tuple[BaseSeen, ...] = ()
     _leftovers: tuple[LeftoverSeen, ...] = ()
-    _objects_of: tuple[object, ...] = (None, None, None)
+    _objects_of: tuple[object, ...] = (None, None, None, None)
     _objects_at: datetime | None = None
+    _news: BackupNews | None = None
 
     def __post_init__(self) -> None:
         self._watch.floor_bytes_per_second = self.limits.backup_stalled_bytes_per_second
+
+    def tell(self, news: BackupNews) -> None:
+        """What is known from outside of this pool."""
+        self._news = news
 
     def see(self, picture: Picture) -> None:
         """A newer picture."""
@@ -66,6 +72,7 @@ class BackupsKeeper:
             least_pending=self._least,
             bases=self._bases,
             leftovers=self._leftovers,
+            jobs=self._news.jobs if self._news is not None else (),
         )
 
     def _look_at_objects(self, state: PoolState, now: datetime) -> None:
@@ -73,7 +80,7 @@ class BackupsKeeper:
         picture = state.picture
         if picture is None or not picture.reachable:
             return
-        of = (picture.vms, picture.vdis_by_sr, picture.vbds)
+        of = (picture.vms, picture.vdis_by_sr, picture.vbds, self._news)
         pause = self.limits.verdict_seconds * max(1.0, len(picture.vms) / 1000)
         changed = any(one is not other for one, other in zip(of, self._objects_of, strict=True))
         due = self._objects_at is None or (now - self._objects_at).total_seconds() >= pause
@@ -81,7 +88,8 @@ class BackupsKeeper:
         if (changed and due) or aged:
             self._objects_of, self._objects_at = of, now
             index = PoolIndex(picture)
-            self._bases, self._leftovers = bases(index, replicas_of((index,)))
+            news = self._news or BackupNews(replicas=replicas_of((index,)))
+            self._bases, self._leftovers = bases(index, news.replicas, _targets(news))
 
     # --- history ----------------------------------------------------------------------------------------------
 
@@ -131,6 +139,11 @@ class BackupsKeeper:
         for key in [key for key in self.cycles if key[0] not in known]:
             del self.cycles[key]
             self._hours.pop(key, None)
+
+
+def _targets(news: BackupNews) -> dict[str, str]:
+    """Id or name of a job → the SR that holds its replicas."""
+    return {key: job.target_srs[0] for job in news.jobs if job.target_srs for key in (job.uuid, job.name)}
 
 
 def chain_depths(forest: Forest, known: Mapping[Key, Series]) -> dict[str, int]:

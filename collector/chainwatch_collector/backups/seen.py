@@ -112,6 +112,45 @@ class LeftoverSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TargetSeen:
+    """Where a job writes to. `free_bytes` None: `problem` says why it is not observable. `full_at`: when a run last
+    ended with ENOSPC there and none succeeded since."""
+
+    uuid: str
+    name: str
+    free_bytes: int | None = None
+    size_bytes: int | None = None
+    problem: str = ""
+    full_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSeen:
+    """A backup job as one pool sees it. `uuid`: Xen Orchestra's id of it, or one made of its name.
+
+    `vms`: those of this pool that it backs up now; `total`: of all pools. `empty`: why that is none, with the clause or
+    pool to blame. `home`: whether this pool tells what concerns the job as a whole. `due`: its last times, ascending.
+    `successes`: VM uuid → its last success by Xen Orchestra's logs; `tried`: VM uuid → the first time that they tell
+    of it; `skipped`: VM uuid → how often it was skipped since its last success. `whole`: every run is a full one.
+    """
+
+    uuid: str
+    name: str
+    home: bool = False
+    vms: tuple[str, ...] = ()
+    total: int = 0
+    empty: str = ""
+    whole: bool = False
+    due: tuple[datetime, ...] = ()
+    next_at: datetime | None = None
+    successes: Mapping[str, datetime] = field(default_factory=dict)
+    tried: Mapping[str, datetime] = field(default_factory=dict)
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    target_srs: tuple[str, ...] = ()
+    targets: tuple[TargetSeen, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BackupsSeen:
     """`foreseen`: soonest first. `least_pending`: SR uuid → the least that was pending in each complete cycle, oldest
     first; a cycle without samples ends what is known before it."""
@@ -120,4 +159,5 @@ class BackupsSeen:
     foreseen: tuple[Foreseen, ...] = ()
     bases: tuple[BaseSeen, ...] = ()
     leftovers: tuple[LeftoverSeen, ...] = ()
+    jobs: tuple[JobSeen, ...] = ()
     least_pending: Mapping[str, tuple[float, ...]] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from chainwatch_collector.backups.news import BackupNews
 from chainwatch_collector.inventory.picture import Picture
 from chainwatch_collector.track.observations import Observation, ProcessesObserved, StatusObserved
 
@@ -25,6 +26,7 @@ class Mail:
     streams: list[tuple[str, bool, datetime]] = field(default_factory=list)
     pictures: dict[str, Picture] = field(default_factory=dict)
     retired: set[str] = field(default_factory=set)
+    news: dict[str, BackupNews] = field(default_factory=dict)
 
 
 class Inbox:
@@ -38,6 +40,7 @@ class Inbox:
         self._streams: list[tuple[str, bool, datetime]] = []
         self._pictures: dict[str, Picture] = {}
         self._retired: set[str] = set()
+        self._news: dict[str, BackupNews] = {}
         self._closed = False
         self.samples_dropped = 0
 
@@ -76,10 +79,17 @@ class Inbox:
             self._pictures[pool_uuid] = picture
             self._condition.notify()
 
+    def news(self, pool_uuid: str, news: BackupNews) -> None:
+        """What is known of a pool's backups from outside of it; only the newest counts."""
+        with self._condition:
+            self._news[pool_uuid] = news
+            self._condition.notify()
+
     def retired(self, pool_uuid: str) -> None:
         """The pool that was known by this uuid has another one."""
         with self._condition:
             self._pictures.pop(pool_uuid, None)
+            self._news.pop(pool_uuid, None)
             self._retired.add(pool_uuid)
             self._condition.notify()
 
@@ -95,12 +105,12 @@ class Inbox:
             if not self._any() and not self._closed and timeout_seconds > 0:
                 self._condition.wait(timeout_seconds)
             observations: list[tuple[Observation, datetime]] = [*self._samples, *self._statuses.values()]
-            mail = Mail(self._evidence, observations, self._streams, self._pictures, self._retired)
-            self._evidence, self._streams, self._pictures, self._retired = set(), [], {}, set()
+            mail = Mail(self._evidence, observations, self._streams, self._pictures, self._retired, self._news)
+            self._evidence, self._streams, self._pictures, self._retired, self._news = set(), [], {}, set(), {}
             self._samples.clear()
             self._statuses = {}
             return mail
 
     def _any(self) -> bool:
-        told = (self._evidence, self._statuses, self._samples, self._streams, self._pictures, self._retired)
+        told = (self._evidence, self._statuses, self._samples, self._streams, self._pictures, self._retired, self._news)
         return any(told)

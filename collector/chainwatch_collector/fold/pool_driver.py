@@ -13,6 +13,7 @@ from typing import Final
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from chainwatch_collector.backups.news import BackupNews
 from chainwatch_collector.fold.fetch import fetch
 from chainwatch_collector.fold.loading import FoldStore, HostLoaded, load_hosts, load_pool, stored_answer
 from chainwatch_collector.fold.pool_fold import Judged, PoolFold
@@ -95,6 +96,7 @@ class PoolDriver:
         self._fold: PoolFold | None = None
         self._waiting = _Waiting()
         self._picture: Picture | None = None
+        self._news: BackupNews | None = None
         self._times = _Times()
         self._building = False
         self._shown = False
@@ -134,6 +136,13 @@ class PoolDriver:
         self._picture = picture
         if self._fold is not None:
             self._fold.see(picture)
+        self._waiting.changed = True
+
+    def tell(self, news: BackupNews) -> None:
+        """What is known of the pool's backups from outside of it."""
+        self._news = news
+        if self._fold is not None:
+            self._fold.tell(news)
         self._waiting.changed = True
 
     # --- turns ------------------------------------------------------------------------------------------------
@@ -220,6 +229,8 @@ class PoolDriver:
         joining = list(hosts)
         if self._picture is not None:
             fold.see(self._picture)
+        if self._news is not None:
+            fold.tell(self._news)
         for host in joining:
             fold.add_host(host.fold)
             self._waiting.dirty[host.row.host_id] = None

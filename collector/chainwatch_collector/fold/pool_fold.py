@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from chainwatch_collector.backups.keeper import BackupsKeeper
+from chainwatch_collector.backups.news import BackupNews
 from chainwatch_collector.fold.answer_json import answer_to_json
 from chainwatch_collector.fold.event_rows import Names, event_rows
 from chainwatch_collector.fold.fetch import HostBatch
@@ -139,6 +140,10 @@ class PoolFold:
     def stream_changed(self, host_uuid: str, connected: bool, at: datetime) -> None:
         """A host's agent came or went."""
         self._tracker.stream_changed(host_uuid, connected, at)
+
+    def tell(self, news: BackupNews) -> None:
+        """What is known of backups from outside of the pool."""
+        self._backups.tell(news)
 
     def see(self, picture: Picture) -> None:
         """The pool's newest picture."""

@@ -105,6 +105,9 @@ class FoldThread:
                 self._place()
             for uuid, picture in mail.pictures.items():
                 self._driver(uuid).see(picture)
+        for uuid, news in mail.news.items():
+            if uuid in self.pools:
+                self.pools[uuid].tell(news)
         for uuid, connected, at in mail.streams:
             (self._here.add if connected else self._here.discard)(uuid)
             for _, driver in self._home_of(uuid):

@@ -83,6 +83,8 @@ class Thresholds:
     backup_stalled_unseen_seconds: float = 3600
     backup_stalled_bytes_per_second: float = 32768
     backup_base_seconds: float = 600
+    backup_pattern_seconds: float = 120
+    backup_target_free_bytes: int = 1 << 30
     backup_overdue_runs: int = 2
     backup_overdue_grace_seconds: float = 21600
     backup_cycle_seconds: float = 86400

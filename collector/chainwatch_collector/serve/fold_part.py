@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from chainwatch_collector.backups.news import BackupNews
 from chainwatch_collector.fold.inbox import Inbox
 from chainwatch_collector.fold.loading import FoldStore
 from chainwatch_collector.fold.pool_driver import FoldSettings
@@ -86,6 +87,10 @@ class FoldPart:
         """The pool that was known by this uuid has another one."""
         self._board.retired(pool_uuid)
         self._inbox.retired(pool_uuid)
+
+    def news(self, pool_uuid: str, news: BackupNews) -> None:
+        """What is known of a pool's backups from outside of it."""
+        self._inbox.news(pool_uuid, news)
 
     def checks(self) -> tuple[Check, ...]:
         """For readiness: a pool that is not folded is an error."""

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 from chainwatch_collector.judge.thresholds import parse
 from chainwatch_collector.live.board import Board
+from chainwatch_collector.serve.backups_part import BackupsPart
 from chainwatch_collector.serve.composition import Part
 from chainwatch_collector.serve.fold_part import FoldPart
 from chainwatch_collector.serve.inventory_part import InventoryPart
@@ -22,7 +23,7 @@ def make_parts(settings: Settings) -> tuple[Part, ...]:
     thresholds = parse(settings.thresholds)
     fold = FoldPart(board, thresholds)
     inventory = InventoryPart(fold.pictured, fold.retired)
-
+    backups = BackupsPart(board, fold.news)
     notify = NotifyPart(board, settings.notify)
     retention = RetentionPart(settings.retention)
 
@@ -31,9 +32,9 @@ def make_parts(settings: Settings) -> tuple[Part, ...]:
         return {name: count for counters in ours for name, count in counters.items()}
 
     def checks() -> tuple[Check, ...]:
-        return (*fold.checks(), *notify.checks())
+        return (*fold.checks(), *backups.checks(), *notify.checks())
 
-    return (fold, inventory, notify, retention, WebPart(board, thresholds, checks, counters))
+    return (fold, inventory, backups, notify, retention, WebPart(board, thresholds, checks, counters))
 
 
 def inventory_counters(inventory: InventoryPart) -> dict[str, float]:

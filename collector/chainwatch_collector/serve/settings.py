@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, field_validator, model_validator
 from sqlalchemy import URL
 
+from chainwatch_collector.backups.settings import JobSection, XenOrchestraSection
 from chainwatch_collector.config_file import ConfigError, parse_file
 from chainwatch_collector.config_file import Section as _Section
 from chainwatch_collector.inventory.pool_config import PoolSettings, load_pools
@@ -118,6 +119,8 @@ class Settings(_Section):
     retention: RetentionSection = RetentionSection()
     rescan: RescanSection = RescanSection()
     notify: NotifySection = NotifySection()
+    job: list[JobSection] = Field(default_factory=list)
+    xen_orchestra: XenOrchestraSection | None = None
     thresholds: dict[str, Any] = Field(default_factory=dict)
     source: Path = Path()
     pools: list[PoolSettings] = Field(default_factory=list)
