@@ -21,6 +21,9 @@ READ_ONLY_METHODS: Final = frozenset(
 
 SESSION_METHODS: Final = frozenset({"session.login_with_password", "session.logout"})
 
+SCAN_METHOD: Final = "SR.scan"
+"""The one method that is not read-only. Only `scan.ScanSession.scan_sr` sends it, for a rescan that was asked for."""
+
 
 class MethodNotAllowedError(Exception):
     """A method that is not in the list; nothing was sent."""

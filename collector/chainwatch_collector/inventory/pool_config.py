@@ -20,13 +20,16 @@ class PoolSettings(Section):
     """One file of `pools.d`. The password stands in a file of mode 0600 or a systemd credential, never here.
 
     `addresses`: hosts of the pool, host or host:port. `fingerprints`: SHA-256 of the certificates that are trusted;
-    `ca_file`: PEM of certificates or their CA; neither: the system's CAs; `insecure`: anyone.
+    `ca_file`: PEM of certificates or their CA; neither: the system's CAs; `insecure`: anyone. `rescan_username`:
+    who asks for a scan (XenAPI's role vm-power-admin), so that the other user needs no more than read-only.
     """
 
     name: str = ""
     addresses: Annotated[list[str], Field(min_length=1)]
     username: str
     password_file: str
+    rescan_username: str = ""
+    rescan_password_file: str = ""
     ca_file: str = ""
     fingerprints: list[str] = Field(default_factory=list)
     insecure: bool = False
@@ -54,6 +57,12 @@ class PoolSettings(Section):
             raise ValueError("ca_file, fingerprints and insecure exclude each other: keep one")
         return self
 
+    @model_validator(mode="after")
+    def _both_of_rescan(self) -> Self:
+        if bool(self.rescan_username) != bool(self.rescan_password_file):
+            raise ValueError("rescan_username and rescan_password_file go together: set both, or none")
+        return self
+
     @property
     def key(self) -> str:
         """What the pool is called here: its `name`, else the file's."""
@@ -79,13 +88,22 @@ class PoolSettings(Section):
 
     def password(self) -> str:
         """The secret, read now. Raises `SecretError`, which names the file and the fix."""
-        if self.password_file.startswith(CREDENTIALS):
-            return _credential(self.password_file.removeprefix(CREDENTIALS), self.source)
-        return _secret(self.path(self.password_file), others_may_read=False)
+        return self._read(self.password_file)
+
+    def _read(self, file: str) -> str:
+        if file.startswith(CREDENTIALS):
+            return _credential(file.removeprefix(CREDENTIALS), self.source)
+        return _secret(self.path(file), others_may_read=False)
 
     def credentials(self) -> Credentials:
         """For a follower."""
         return Credentials(self.username, self.password)
+
+    def rescan_credentials(self) -> Credentials:
+        """For a scan: its own user's, where there is one."""
+        if not self.rescan_username:
+            return self.credentials()
+        return Credentials(self.rescan_username, lambda: self._read(self.rescan_password_file))
 
 
 def load_pools(directory: Path) -> list[PoolSettings]:

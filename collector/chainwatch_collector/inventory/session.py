@@ -145,6 +145,10 @@ class PoolSession(XenAPI.Session):  # type: ignore[misc]
                 batch.counts.update({str(name).lower(): count for name, count in value.items() if type(count) is int})
         return batch
 
+    def _check(self, method: str) -> None:
+        """Raises `MethodNotAllowedError`."""
+        check_allowed(method)
+
     def _result(self, method: str, params: tuple[Any, ...], descend: frozenset[Path]) -> Any:
         found = [value for path, value in self._results(method, params, descend) if path == ("result",)]
         if not found:
@@ -152,7 +156,7 @@ class PoolSession(XenAPI.Session):  # type: ignore[misc]
         return found[0]
 
     def _results(self, method: str, params: tuple[Any, ...], descend: frozenset[Path]) -> Iterator[tuple[Path, Any]]:
-        check_allowed(method)
+        self._check(method)
         if self.json_rpc:
             reply = self._post(method, params)
             if reply is not None:

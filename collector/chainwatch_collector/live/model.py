@@ -20,6 +20,7 @@ from chainwatch_collector.keep.readers import QueryTimeoutError, Readers
 from chainwatch_collector.keep.writer import Priority, Writer, WriterBusyError, WriterClosedError
 from chainwatch_collector.live import backups, forests, lookup, pools, rescan_checks, storage, stored, texts
 from chainwatch_collector.live.board import Board
+from chainwatch_collector.live.rescans import Rescanner
 from chainwatch_collector.show.changes import Subscription
 from chainwatch_collector.show.model import NO_FILTERS
 from chainwatch_collector.show.views import (
@@ -69,6 +70,7 @@ class LiveModel:
         counters: Counters,
         readiness: Readiness,
         thresholds: Thresholds,
+        rescans: Rescanner | None = None,
     ) -> None:
         self._board = board
         self._readers = readers
@@ -77,6 +79,7 @@ class LiveModel:
         self._counters = counters
         self._readiness = readiness
         self._thresholds = thresholds
+        self._rescans = rescans
         self._owners = forests.Owners()
         self._names = storage.FullNames()
 
@@ -210,15 +213,16 @@ class LiveModel:
         await self.record_audit(AuditEntry(self.now(), by, what, subject, pool, "done", detail))
 
     def rescan_prechecks(self, sr: Subject) -> tuple[Check, ...]:
-        return rescan_checks.prechecks(self._board.states.get(sr.pool_uuid or ""), sr.uuid, self._thresholds)
+        found = rescan_checks.prechecks(self._board.states.get(sr.pool_uuid or ""), sr.uuid, self._thresholds)
+        return (*found, self._rescans.check(sr)) if self._rescans is not None else found
 
     async def rescan(self, sr: Subject, by: str) -> Rescan:
-        checks = self.rescan_prechecks(sr)
-        sentence = f"{sr.name} is not scanned: this collector reads pools only"
-        return Rescan("", sr, by, self.now(), "refused", checks, sentence)
+        if self._rescans is None:
+            raise NotAvailableError(f"{sr.name} cannot be scanned from here", "ask a collector that follows its pool")
+        return await self._rescans.ask(sr, by, self.rescan_prechecks(sr))
 
     async def rescans(self, sr: Subject | None, limit: int) -> Sequence[Rescan]:
-        return ()
+        return await self._rescans.newest(sr, limit) if self._rescans is not None else ()
 
     async def audit(self, since: datetime, limit: int, filters: Mapping[str, str] = NO_FILTERS) -> Sequence[AuditEntry]:
         rows = await self._read(lambda c: audit_since(c, since, limit, filters=filters))

@@ -78,6 +78,11 @@ class InventoryPart:
         by_uuid = (one for one in self._pictures.values() if one.pool is not None and one.pool.uuid == name_or_uuid)
         return self._pictures.get(name_or_uuid) or next(by_uuid, None)
 
+    def settings_of(self, pool_uuid: str) -> PoolSettings | None:
+        """The configuration of a pool that has told its uuid."""
+        pools = self._core.settings.pools if self._core is not None else []
+        return next((one for one in pools if self._shown.get(one.key) == pool_uuid), None)
+
     def counters(self) -> dict[str, FollowCounters]:
         """By pool name."""
         return {key: follower.counters for key, follower in self._followers.items()}

@@ -10,6 +10,7 @@ from chainwatch_collector.serve.composition import Part
 from chainwatch_collector.serve.fold_part import FoldPart
 from chainwatch_collector.serve.inventory_part import InventoryPart
 from chainwatch_collector.serve.notify_part import NotifyPart
+from chainwatch_collector.serve.rescan_part import RescanPart
 from chainwatch_collector.serve.retention_part import RetentionPart
 from chainwatch_collector.serve.settings import Settings
 from chainwatch_collector.serve.web_part import WebPart
@@ -26,6 +27,7 @@ def make_parts(settings: Settings) -> tuple[Part, ...]:
     backups = BackupsPart(board, fold.news)
     notify = NotifyPart(board, settings.notify)
     retention = RetentionPart(settings.retention)
+    rescan = RescanPart(board, inventory.settings_of)
 
     def counters() -> dict[str, float]:
         ours = (fold.counters(), inventory_counters(inventory), notify.counters(), retention.counters())
@@ -34,7 +36,7 @@ def make_parts(settings: Settings) -> tuple[Part, ...]:
     def checks() -> tuple[Check, ...]:
         return (*fold.checks(), *backups.checks(), *notify.checks())
 
-    return (fold, inventory, backups, notify, retention, WebPart(board, thresholds, checks, counters))
+    return (fold, inventory, backups, notify, retention, rescan, WebPart(board, thresholds, checks, counters, rescan))
 
 
 def inventory_counters(inventory: InventoryPart) -> dict[str, float]:

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.live.board import Board
 from chainwatch_collector.live.model import LiveModel
+from chainwatch_collector.live.rescans import Rescanner
 from chainwatch_collector.receive.shared import IngestListener
 from chainwatch_collector.serve.composition import Core, StartError
 from chainwatch_collector.serve.fold_part import utc_now
@@ -46,11 +47,13 @@ class WebPart:
         thresholds: Thresholds,
         checks: Callable[[], tuple[Check, ...]] = tuple,
         counters: Callable[[], Mapping[str, float]] = dict,
+        rescans: Rescanner | None = None,
     ) -> None:
         self._board = board
         self._thresholds = thresholds
         self._checks = checks
         self._counters = counters
+        self._rescans = rescans
         self._core: Core | None = None
         self._app: FastAPI | None = None
         self._server: _Server | None = None
@@ -80,7 +83,14 @@ class WebPart:
         """Listen. Raises `StartError`."""
         self._core = core
         model = LiveModel(
-            self._board, core.readers, core.writer, utc_now, self._all_counters, self._ready, self._thresholds
+            self._board,
+            core.readers,
+            core.writer,
+            utc_now,
+            self._all_counters,
+            self._ready,
+            self._thresholds,
+            self._rescans,
         )
         settings, web = core.settings, core.settings.web
         try:
