@@ -14,21 +14,10 @@ from lab.collector_process import CollectorProcess
 from lab.dom0.host import HostDirectory
 from lab.pki import Pki
 from rpm_packages.conftest import REPOSITORY, Packages, ScratchRoot, build
+from rpm_packages.reading import modes, query, unpack
 
 pytestmark = pytest.mark.rpm
 MIB = 1 << 20
-
-
-def query(package: Path, form: str) -> list[str]:
-    done = subprocess.run(
-        ["rpm", "-qp", "--nosignature", *form.split(" ", 1), package], capture_output=True, text=True, check=True
-    )
-    return sorted(filter(None, done.stdout.splitlines()))
-
-
-def modes(package: Path) -> dict[str, str]:
-    lines = query(package, "--qf [%{FILENAMES}|%{FILEMODES:octal}|%{FILEUSERNAME}|%{FILEFLAGS:fflags}|%{FILECAPS}\\n]")
-    return {path: rest for path, _, rest in (line.partition("|") for line in lines)}
 
 
 def test_two_builds_are_the_same_bytes(packages: Packages, tmp_path: Path) -> None:
@@ -77,11 +66,6 @@ def test_nothing_in_it_needs_a_newer_glibc(packages: Packages, tmp_path: Path) -
     refused = subprocess.run([check, tmp_path, "2.5", "3.4.19"], capture_output=True, text=True, check=False)
     assert refused.returncode == 1
     assert "needs GLIBC_" in refused.stderr
-
-
-def unpack(package: Path, target: Path) -> None:
-    payload = subprocess.run(["rpm2cpio", package], capture_output=True, check=True).stdout
-    subprocess.run(["cpio", "-idm", "--quiet"], input=payload, cwd=target, check=True)
 
 
 def test_install_upgrade_downgrade_erase_in_an_installer_chroot(packages: Packages, scratch: ScratchRoot) -> None:
