@@ -7,6 +7,7 @@ from chainwatch.v1 import evidence_pb2, ingest_service_pb2
 from chainwatch_agent.generations import Identified, reopen
 from chainwatch_agent.identity import FileId, first_line, proves
 from chainwatch_agent.plan import HISTORY_LIMIT, GapStart, Start
+from chainwatch_agent.scrub import scrub
 from chainwatch_agent.select import Selector
 from chainwatch_agent.sources import DamagedError, PlainSource, Source
 from chainwatch_agent.span_reader import OtherBytesError, SpanReader
@@ -199,7 +200,8 @@ class Followed:
             predecessor=key_of(before[0]) if before is not None else None,
             log=self.log,
             name=generation.name,
-            first_line=self.found.first_line,
+            # For its time only; the fingerprint was made of the bytes as they are.
+            first_line=scrub(self.found.first_line)[0],
             mtime_us=max(0, generation.mtime_us),
             compressed=generation.compressed,
             size_bytes=generation.size,
