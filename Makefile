@@ -37,9 +37,17 @@ fmt: setup ## let ruff format and mend what it can
 test: setup ## every behaviour once, at most 15 minutes on 2 cores
 	@scripts/test
 
+.PHONY: test-long
+test-long: setup ## the same code with the big numbers; SEEDS=1000, SEED=n, ONLY=faults|fuzz|scale|soak|week
+	@scripts/test-long
+
 .PHONY: demo
 demo: setup ## the lab: two pools, dom0s with faults, a real collector, agents; ONCE=1 stops after the diagnosis
 	@scripts/demo $(if $(ONCE),--once)
+
+.PHONY: screenshots
+screenshots: setup ## screenshots/*.png of the README, from the demo (needs Chromium)
+	@PYTHONPATH=agent:collector:proto/gen:tests .venv/bin/python -m lab.demo.screenshots
 
 .PHONY: bench
 bench: setup ## the benchmark suite: a table of figures with their goals, bench/latest.json; ONLY=module for one
