@@ -1,7 +1,7 @@
 """The targets under atheris, which looks for inputs that reach new code.
 
-`python -m fuzz.coverage_guided TARGET SECONDS` with tests/ on the path. libFuzzer writes an input that
-breaks a target to `crash-…` in the working directory and ends with a status of its own.
+`python -m fuzz.coverage_guided TARGET SECONDS SEED PREFIX` with tests/ on the path. libFuzzer writes an input that
+breaks a target to a file whose name begins with PREFIX, prints that name and ends with a status of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _MODULES = ["chainwatch_agent", "chainwatch_collector.read", "chainwatch_collect
 
 def main(arguments: list[str]) -> None:
     """Fuzz one target for so many seconds. Does not return."""
-    name, seconds = arguments
+    name, seconds, seed, prefix = arguments
     with atheris.instrument_imports(include=_MODULES):
         from fuzz import samples, targets
 
@@ -27,7 +27,8 @@ def main(arguments: list[str]) -> None:
     with TemporaryDirectory(prefix="chainwatch-fuzz-") as corpus:
         for number, data in enumerate(samples.samples_of(name)):
             (Path(corpus) / str(number)).write_bytes(data)
-        atheris.Setup([sys.argv[0], f"-max_total_time={seconds}", "-rss_limit_mb=1024", "-max_len=65536", corpus], once)
+        limits = [f"-max_total_time={seconds}", "-rss_limit_mb=1024", "-max_len=65536", "-timeout=30"]
+        atheris.Setup([sys.argv[0], *limits, f"-seed={seed}", f"-artifact_prefix={prefix}", corpus], once)
         atheris.Fuzz()
 
 
