@@ -5,12 +5,30 @@ Every expected finding is written by hand from what is done. All scenarios run b
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from lab.stage import Expected, Scenario, Stage, stage
-from lab.stage_pools import MASTER, prod
+from lab.stage_deeds import (
+    change_nothing,
+    delete_snapshots,
+    footer_lost,
+    forgotten_switch_found,
+    keep_snapshots,
+    maintain,
+    maintained,
+    more_room,
+    nightly_backup,
+    nothing_to_do,
+    one_host_again,
+    outrun,
+    parent_recorded,
+    pause,
+    run,
+    snapshot_refused,
+    unpause,
+)
+from lab.stage_pools import CALM_MEMBER, MASTER, calm, prod
 
 THRESHOLDS = """
 [thresholds]
@@ -18,101 +36,9 @@ flag_paused_seconds = 2
 gc_ineffective_seconds = 2
 leaf_gave_up_seconds = 1
 snapshot_obstacle_seconds = 2
+sr_detached_seconds = 1
 verdict_seconds = 1
 """
-
-
-Deed = Callable[[Stage], None]
-
-
-def run(sr: str, **faults: object) -> Deed:
-    """A GC run of the SR on the master, as an act or a healing."""
-    return lambda made: made.collect("prod", MASTER, sr, **faults)
-
-
-def outrun(made: Stage) -> None:
-    for _ in range(3):
-        made.collect("prod", MASTER, "outrun", guest_writes=True)
-
-
-def footer_lost(made: Stage) -> None:
-    made.collect("prod", MASTER, "footer", killed_in_copy=True)
-    made.collect("prod", MASTER, "footer", footer_lost="base")
-
-
-def forgotten_switch_found(made: Stage) -> None:
-    pool = made.installation.pools["prod"]
-    pool.do("put_other_config", class_name="SR", name="switch", entries={"gc": "true"})
-    made.collect("prod", MASTER, "switch")
-
-
-def keep_snapshots(made: Stage) -> None:
-    for number in range(29):
-        made.installation.pools["prod"].do("snapshot_vm", vm="kept-vm", name=f"kept-{number}")
-
-
-def delete_snapshots(made: Stage) -> None:
-    for number in range(29):
-        made.installation.pools["prod"].do("delete_snapshot", name=f"kept-{number}")
-    made.installation.pools["prod"].do("gc_run", sr="kept")
-
-
-def more_room(sr: str, gib: int) -> Deed:
-    def heal(made: Stage) -> None:
-        made.installation.pools["prod"].do("set_fields", class_name="SR", name_or_ref=sr, physical_size=gib << 30)
-        if sr == "full":
-            made.collect("prod", MASTER, sr)
-
-    return heal
-
-
-def snapshot_refused(made: Stage) -> None:
-    """XenAPI does not tell the leaf's own size: before, that is a risk and a range, never one false number."""
-    verdict = made.verdict("thick-vm")
-    assert (verdict["snapshot"], verdict["reasons"]) == ("at_risk", ["SNAPSHOT_NO_SPACE"]), verdict
-    low, high = verdict["disks"][0]["snapshot_need_bytes"]
-    assert low < 40 << 30 < high
-    plan = made.installation.plans["prod"]
-    call = {"command": "vdi_snapshot", "args": [], "device_config": {"SRmaster": "true"}, "session_ref": "******"}
-    call |= {"sr_uuid": plan.sr_uuid("thick"), "vdi_uuid": plan.vdi_uuid("thick", "disk"), "vdi_on_boot": "persist"}
-    for text in (
-        f"vdi_snapshot {call!r}",
-        "Not enough space! free space: 42949672960, need: 53850669056",
-        "Raising exception [44, There is insufficient space]",
-    ):
-        made.installation.dom0s[MASTER].tell(do="say", ident="SM", pid=31000, text=text).wait(10)
-
-
-def one_host_again(made: Stage) -> None:
-    made.installation.pools["prod"].do("vm_shutdown", vm="q-2")
-    made.collect("prod", MASTER, "qcow2")
-
-
-def pause(made: Stage) -> None:
-    vdi = made.installation.plans["prod"].vdi_uuid("paused", "disk")
-    made.installation.pools["prod"].do("set_sm_config", vdi=vdi, entries={"paused": "true"})
-    time.sleep(2)
-
-
-def unpause(made: Stage) -> None:
-    vdi = made.installation.plans["prod"].vdi_uuid("paused", "disk")
-    made.installation.pools["prod"].do("clear_sm_config", vdi=vdi, keys=["paused"])
-
-
-def change_nothing(made: Stage) -> None:
-    for _ in range(3):
-        time.sleep(1)
-        made.collect("prod", MASTER, "nothing", gone="base")
-
-
-def parent_recorded(made: Stage) -> None:
-    plan = made.installation.plans["prod"]
-    made.installation.pools["prod"].do("coalesce_leaf", vdi=plan.vdi_uuid("nothing", "disk"))
-
-
-def nothing_to_do(_made: Stage) -> None:
-    """It is so from the beginning."""
-
 
 SCENARIOS = [
     Scenario(
@@ -329,13 +255,36 @@ SCENARIOS = [
         heal=run("clones"),
         expected=[],
     ),
+    Scenario(
+        name="a healthy nightly backup",
+        pool="calm",
+        sr="nightly",
+        act=nightly_backup,
+        heal=nothing_to_do,
+        expected=[],
+        whole_pool=True,
+    ),
+    Scenario(
+        name="planned maintenance",
+        pool="calm",
+        sr="nightly",
+        act=maintain,
+        heal=maintained,
+        expected=[
+            Expected(code="HOST_DOWN", severity="info", subject=CALM_MEMBER, says="after it was disabled"),
+            Expected(
+                code="SR_DETACHED", severity="info", subject="nightly", because="HOST_DOWN", says="in maintenance"
+            ),
+        ],
+        whole_pool=True,
+    ),
 ]
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """All scenarios, begun."""
-    with stage(tmp_path_factory.mktemp("scenarios"), [prod()], THRESHOLDS, SCENARIOS) as made:
+    with stage(tmp_path_factory.mktemp("scenarios"), [prod(), calm()], THRESHOLDS, SCENARIOS) as made:
         yield made
 
 

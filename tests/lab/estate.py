@@ -41,7 +41,10 @@ class Disk:
 
 @dataclass
 class Storage:
-    """One SR with its images. `vms`: name → the disk that it has, `guests`: name → its host where not the master."""
+    """One SR with its images. `vms`: name → the disk that it has, `guests`: name → its host where not the master.
+
+    `mounted_from`: the filer's export, where the hosts' mount tables are to name it.
+    """
 
     kind: str
     name: str
@@ -50,6 +53,7 @@ class Storage:
     size_gib: float = 1024
     used_gib: float = 300
     host: str = ""
+    mounted_from: str = ""
     guests: dict[str, str] = field(default_factory=dict)
     image_format: str = "vhd"
     other_config: dict[str, str] = field(default_factory=dict)
@@ -168,9 +172,26 @@ class Installation:
             logs="/var/log/SMlog, /var/log/kern.log",
         )
         dom0 = Dom0Process(directory, agent.run_command, lambda change: self._changed(plan, change), self.scale)
-        dom0.start()
         self._stack.callback(dom0.stop)
         self.dom0s[host] = dom0
+        self._boot(plan, host)
+
+    def _boot(self, plan: PoolPlan, host: str) -> None:
+        self.dom0s[host].start()
+        for storage in plan.storages:
+            if storage.mounted_from:
+                sr_uuid = plan.sr_uuid(storage.name)
+                self.dom0s[host].tell(do="mount", sr_uuid=sr_uuid, source=storage.mounted_from)
+
+    def power_off(self, pool: str, host: str) -> None:
+        """The host dies as it is, and XenAPI comes to know."""
+        self.dom0s[host].power_off()
+        self.pools[pool].do("power_off", host=host)
+
+    def power_on(self, pool: str, host: str) -> None:
+        """It is back, with its agent."""
+        self._boot(self.plans[pool], host)
+        self.pools[pool].do("power_on", host=host)
 
     def _changed(self, plan: PoolPlan, change: dict[str, Any]) -> None:
         pool = self.pools[plan.name]

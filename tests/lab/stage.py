@@ -48,16 +48,17 @@ class Expected:
 class Scenario:
     """`act` returns when the condition is met, `heal` when what heals it was done.
 
-    `also`: codes of the SR (or, without one, of the pool) that may come beside the expected ones.
+    `also`: codes of the SR and of the hosts named (with `whole_pool`, of anything in the pool) that may come beside.
     """
 
     name: str
     pool: str
-    sr: str = ""
+    sr: str
     act: Callable[[Stage], None]
     heal: Callable[[Stage], None]
     expected: Sequence[Expected]
     also: frozenset[str] = frozenset()
+    whole_pool: bool = False
 
 
 @dataclass
@@ -190,9 +191,9 @@ class Stage:
         return at - healed
 
     def of(self, scenario: Scenario, found: Sequence[Finding]) -> list[Finding]:
-        """The findings of its SR, or of the hosts that it expects something of, or of its pool."""
+        """The findings of its SR and of the hosts that it expects something of, or of its whole pool."""
         plan = self.installation.plans[scenario.pool]
-        if not scenario.sr:
+        if scenario.whole_pool:
             return [one for one in found if one["pool_name"] == plan.name]
         hosts = {plan.host_uuids().get(one.subject) for one in scenario.expected}
         sr = plan.sr_uuid(scenario.sr)

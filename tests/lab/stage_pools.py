@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from lab.estate import Disk, PoolPlan, Storage
 
 MASTER, MEMBER = "xcp-prod-1", "xcp-prod-2"
+CALM_MASTER, CALM_MEMBER = "xcp-calm-1", "xcp-calm-2"
 BLOCK_GIB = 2 / 1024
 
 
@@ -74,3 +75,10 @@ def prod() -> PoolPlan:
             Storage("nfs", "nothing", straight(2), {"nothing-vm": "disk"}),
         ],
     )
+
+
+def calm() -> PoolPlan:
+    """A pool in which nothing goes wrong."""
+    disks = [Disk("disk", None, False, (0, 400)), Disk("other", None, False, (0, 200))]
+    vms = {"nightly-vm": "disk", "other-vm": "other"}
+    return PoolPlan("calm", [CALM_MASTER, CALM_MEMBER], [Storage("nfs", "nightly", disks, vms)])

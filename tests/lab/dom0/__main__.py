@@ -38,14 +38,14 @@ class Dom0:
         self._telling = threading.Lock()
         self._log = Rsyslog(root / "var/log/SMlog", hostname)
         self._player = Player(self._log, root / "scratch", self._changed, scale)
-        self._pid = 20000
+        self._pid = 100_000
         self._threads: list[threading.Thread] = []
 
     def obey(self, command: dict[str, Any]) -> None:
         """One command; runs of the GC go on beside the next ones."""
         do = command["do"]
         if do == "collect":
-            self._pid += 100
+            self._pid += 1000
             thread = threading.Thread(target=self._collect, args=(command, self._pid), name="gc")
             self._threads.append(thread)
             thread.start()
@@ -68,12 +68,14 @@ class Dom0:
             self.end_agent(signal.SIGKILL if do == "kill_agent" else signal.SIGTERM)
         self._tell({"done": command["id"]})
 
-    def _collect(self, command: dict[str, Any], pid: int) -> None:
-        images = images_of(command["sr"])
-        self._player.play(kick(images.sr_uuid, pid - 1))
-        collection = Collection(images, pid, **command.get("faults", {}))
-        with self._gc_lock(images.sr_uuid):
+    def _collect(self, command: dict[str, Any], children_from: int) -> None:
+        images, faults = images_of(command["sr"]), command.get("faults", {})
+        self._player.play(kick(images.sr_uuid, children_from))
+        with self._player.gc_process(images.sr_uuid) as process, self._gc_lock(images.sr_uuid):
+            collection = Collection(images, process.pid, children_from=children_from, **faults)
             self._player.play(collection.steps())
+            if collection.killed_in_copy:
+                process.kill()
         self._tell({"done": command["id"]})
 
     def _log_line(self, name: str, text: str) -> None:

@@ -17,7 +17,8 @@ from lab.dom0.steps import Merged, Refused, Run, Say, Step, Wait
 class Collection:
     """A run with its own pid. `bytes_per_second` says how long a copy takes; what follows goes wrong where it is set.
 
-    `undoes`: uuid of a leaf whose merge another run left half done; `unreachable_host`: reference of a pool member.
+    `children_from`: the pid behind which its children's are; `undoes`: uuid of a leaf whose merge another run left half
+    done; `unreachable_host`: reference of a pool member.
     """
 
     images: Images
@@ -34,9 +35,10 @@ class Collection:
     unreachable_host: str = ""
     several_hosts: bool = False
     undoes: str = ""
+    children_from: int = 0
 
     def __post_init__(self) -> None:
-        self._next_pid = self.pid + 3
+        self._next_pid = self.children_from or self.pid + 3
         self._failed: set[str] = set()
         self._no_space = False
         self._over = False

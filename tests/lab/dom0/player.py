@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lab.dom0.rsyslog import Rsyslog
@@ -21,11 +23,13 @@ while [ "$step" -lt "$CHAINWATCH_LAB_STEPS" ]; do
   printf '%s' "$block" >&4
   sleep "$CHAINWATCH_LAB_STEP_SECONDS"
   step=$((step + 1))
-  while [ -n "$CHAINWATCH_LAB_STALLED_UNTIL" ] && [ ! -e "$CHAINWATCH_LAB_STALLED_UNTIL" ]; do sleep 0.1; done
+  if [ "$CHAINWATCH_LAB_STALLS" ]; then kill -STOP $$; fi
 done
 """
+# Run by a shell whose argv is that of a GC that systemd started: there until it is told to end.
+GC_SCRIPT = "read -r line\n"
+GC_PATH = "opt/xensource/sm/cleanup.py"
 STEP_SECONDS = 0.2
-_RELEASED = "released"
 
 
 class Player:
@@ -66,7 +70,19 @@ class Player:
 
     def go_on(self) -> None:
         """Copies that stalled move again."""
-        (self._scratch / _RELEASED).touch()
+        for process in list(self._processes):
+            process.send_signal(signal.SIGCONT)
+
+    @contextmanager
+    def gc_process(self, sr_uuid: str) -> Iterator[subprocess.Popen[bytes]]:
+        """The process of a GC run, as the agent meets it; the run's pid is its own."""
+        script = self._scratch / GC_PATH
+        if not script.exists():
+            script.parent.mkdir(parents=True, exist_ok=True)
+            script.write_text(GC_SCRIPT)
+        argv = ["/usr/bin/python3", GC_PATH, "-g", "-u", sr_uuid]
+        with subprocess.Popen(argv, executable="/bin/bash", cwd=self._scratch, stdin=subprocess.PIPE) as process:
+            yield process
 
     def _step(self, step: Step) -> None:
         if isinstance(step, Say):
@@ -95,7 +111,7 @@ class Player:
             "CHAINWATCH_LAB_STEPS": str(count),
             "CHAINWATCH_LAB_STEP_BYTES": str(step_bytes),
             "CHAINWATCH_LAB_STEP_SECONDS": str(STEP_SECONDS),
-            "CHAINWATCH_LAB_STALLED_UNTIL": str(self._scratch / _RELEASED) if step.stalls else "",
+            "CHAINWATCH_LAB_STALLS": "yes" if step.stalls else "",
         }
         process = subprocess.Popen(step.argv, executable="/bin/bash", cwd=self._scratch, env=environment)
         self._processes.add(process)
