@@ -84,7 +84,9 @@ class Dom0:
             log.line(text)
 
     def _mount(self, sr_uuid: str, source: str) -> None:
-        """In this dom0's mount namespace alone, so that it goes with it. A second time is none."""
+        """In this dom0's mount namespace alone, so that it goes with it; without one there is none. Twice is once."""
+        if os.getpid() != 1:
+            return
         place = self._root / "run/sr-mount" / sr_uuid
         place.mkdir(parents=True, exist_ok=True)
         if not place.is_mount():
