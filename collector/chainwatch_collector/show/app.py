@@ -14,6 +14,7 @@ from chainwatch_collector.show.api import accounts as account_routes
 from chainwatch_collector.show.api import actions, findings, monitoring, overview, raw, srs, stream, subjects
 from chainwatch_collector.show.api import enrolment as enrol_routes
 from chainwatch_collector.show.api.params import ERRORS
+from chainwatch_collector.show.body_limit import BodyLimit
 from chainwatch_collector.show.enrolment import Enrolment
 from chainwatch_collector.show.guard import Guard
 from chainwatch_collector.show.model import ReadModel
@@ -62,6 +63,7 @@ def build_app(
     app.state.logins = RateLimit(per_minute=LOGINS_PER_MINUTE, burst=LOGINS_AT_ONCE)
     app.state.tries = RateLimit(per_minute=TRIES_PER_MINUTE, burst=TRIES_AT_ONCE)
     errors.install(app)
+    app.add_middleware(BodyLimit)
     for module in (overview, srs, subjects, findings, actions, monitoring, stream, raw, enrol_routes, account_routes):
         app.include_router(module.router, prefix=API_PREFIX)
     app.include_router(_schema_route(app), prefix=API_PREFIX)
