@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -128,7 +129,7 @@ def request_of(pem: bytes) -> x509.CertificateSigningRequest:
     try:
         request = x509.load_pem_x509_csr(pem)
         valid = request.is_signature_valid
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise RequestError("that is no certificate request in PEM: openssl req -new makes one") from None
     if not valid:
         raise RequestError("the certificate request is not signed by its own key")
@@ -138,7 +139,10 @@ def request_of(pem: bytes) -> x509.CertificateSigningRequest:
 
 def request_key(request: x509.CertificateSigningRequest) -> HostKey:
     """The key to certify. Raises `RequestError` where it is weak or of another kind."""
-    key = request.public_key()
+    try:
+        key = request.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        raise RequestError("the key is of a kind that nobody here knows") from None
     if isinstance(key, rsa.RSAPublicKey) and key.key_size >= _MIN_RSA_BITS:
         return key
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1):
