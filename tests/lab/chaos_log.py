@@ -125,7 +125,7 @@ class ChaosLog:
         if copied:
             self._log.shift()
             shutil.copyfile(self._log.path, self._log.path.with_name("SMlog.1"))
-        generation.cut, generation.present = not copied, copied
+        generation.cut, generation.present = True, copied
         os.truncate(self._log.path, 0)
 
     def _remember(self, path: Path) -> Generation:

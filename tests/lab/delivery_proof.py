@@ -83,8 +83,8 @@ def check(evidence: Evidence, known: Mapping[bytes, Generation]) -> None:
 
 
 def _without_a_trace(generation: Generation, missing: Range, reached: list[int]) -> bool:
-    """Gone before anybody could know of it: emptied before a byte of it was committed; or written to a finished file,
-    which was removed before it was looked at again.
+    """Gone before anybody could know of it: emptied before a byte of it was committed, and its copy removed; or written
+    to a finished file, which was removed before it was looked at again.
     """
     return (generation.cut and generation.index not in reached) or missing[0][1] >= generation.late_from
 

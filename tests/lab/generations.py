@@ -13,8 +13,8 @@ from chainwatch_agent.select import Selector
 class Generation:
     """`index` is the order in which files were begun, `content` the most that it ever held.
 
-    `cut` says that it was emptied in place; `present` that some file still holds all of it; `late_from`: from where on
-    it was written to after the file behind it had begun.
+    `cut` says that it was emptied in place, copied or not; `present` that some file still holds all of it; `late_from`:
+    from where on it was written to after the file behind it had begun.
     """
 
     index: int
