@@ -20,7 +20,7 @@ Estate = list[tuple[Sr, dict[str, Vdi]]]
 
 def figures() -> list[Figure]:
     """For `make bench`."""
-    estate = _estate()
+    estate = large_estate()
     count = sum(len(vdis) for _, vdis in estate)
     whole = _best_of(5, lambda: [_model(sr, vdis, None) for sr, vdis in estate]) * 50_000 / count
     sr, vdis = estate[0]
@@ -57,7 +57,7 @@ def _best_of(times: int, work: Callable[[], object]) -> float:
     return min(took)
 
 
-def _estate() -> Estate:
+def large_estate() -> Estate:
     """Thick shared SRs full of disks with a fortnight of backups: kept snapshots, deleted ones, all with bitmaps."""
     return [(_sr(number), _vdis(number)) for number in range(SRS)]
 
