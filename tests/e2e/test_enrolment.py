@@ -116,6 +116,7 @@ def test_enroll_run_renew_and_revoke(collector: OwnCaCollector, agent: Dom0Agent
     answer = collector.ask("POST", f"/agent/{HOST}/revoke")
     assert answer.json() == {"host_uuid": HOST, "certificates": 2}
     assert "was revoked on" in agent.command("check").stdout
+    assert state_of(collector) == "revoked"
     assert "was revoked on" in one_line(agent.command("renew", "--now"))
 
     # Enrolment after a reinstall: nothing of the old root is left, the host's uuid is.
@@ -128,6 +129,16 @@ def test_enroll_run_renew_and_revoke(collector: OwnCaCollector, agent: Dom0Agent
     whats = [what for what, _, outcome in collector.audit() if outcome == "done"]
     assert whats == ["enroll", "enroll", "renew", "revoke", "enroll", "enroll"]
     assert ("enroll", HOST, "refused") in collector.audit()
+
+
+def state_of(collector: OwnCaCollector) -> str:
+    """What the surfaces say of the host; they look every two seconds."""
+    deadline = time.monotonic() + 20
+    while (state := str(collector.ask("GET", f"/agent/{HOST}").json().get("state"))) != "revoked":
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    return state
 
 
 def retired(collector: OwnCaCollector) -> list[bool]:

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, and_, func, select
 
 from chainwatch_collector.keep.rows import from_us
 from chainwatch_collector.keep.tables import CERTIFICATES, FILES, GAPS, LOGS
+from chainwatch_collector.keep.trust_tables import REVOKED_HOSTS
 
 _HISTORY_LIMIT = 3
 
@@ -34,7 +35,14 @@ def committed_bytes(connection: Connection) -> dict[int, dict[str, int]]:
 
 
 def certificate_ends(connection: Connection) -> dict[str, datetime | None]:
-    """host uuid → when its newest certificate that is not revoked ends."""
+    """host uuid → when its newest certificate that is neither revoked nor retired ends."""
     query = select(CERTIFICATES.c.host_uuid, func.max(CERTIFICATES.c.not_after_us).label("until"))
-    query = query.where(CERTIFICATES.c.revoked_at_us.is_(None)).group_by(CERTIFICATES.c.host_uuid)
+    query = query.where(CERTIFICATES.c.revoked_at_us.is_(None), CERTIFICATES.c.retired_at_us.is_(None))
+    query = query.group_by(CERTIFICATES.c.host_uuid)
     return {row.host_uuid: from_us(row.until) for row in connection.execute(query)}
+
+
+def revoked_hosts(connection: Connection) -> set[str]:
+    """Uuids of hosts that were revoked and have no other certificate since."""
+    revoked = set(connection.execute(select(REVOKED_HOSTS.c.host_uuid)).scalars())
+    return revoked - certificate_ends(connection).keys() if revoked else revoked

@@ -23,6 +23,7 @@ class HostExtra:
     gaps: int = 0
     committed: Mapping[str, int] = field(default_factory=dict)
     certificate_expires_at: datetime | None = None
+    revoked: bool = False
 
     def position(self, path: str, size_bytes: int, read_to: int, problem: str) -> LogPosition:
         """How far a log is committed; as far as it was read where nothing of it is."""

@@ -70,7 +70,10 @@ def agent_states(board: Board) -> dict[str, AgentState]:
     for uuid, row in board.registered.hosts.items():
         home = board.pool_of(uuid)
         judged = found.get(uuid, "reporting" if row.stream_open or home in board.answers else "silent")
-        states[uuid] = "unassigned" if home == UNASSIGNED else judged
+        if board.registered.extras.get(uuid, HostExtra()).revoked:
+            # Somebody wanted it silent: that is what to know of it first.
+            judged = "revoked"
+        states[uuid] = "unassigned" if home == UNASSIGNED and judged != "revoked" else judged
     return states
 
 
