@@ -19,6 +19,7 @@ from chainwatch_collector.live.rescans import Rescanner
 from chainwatch_collector.receive.shared import IngestListener
 from chainwatch_collector.serve.composition import Core, StartError
 from chainwatch_collector.serve.fold_part import utc_now
+from chainwatch_collector.serve.http_head import HeadTimeout
 from chainwatch_collector.serve.one_port import OnePort
 from chainwatch_collector.serve.query_server import QueryServer
 from chainwatch_collector.serve.raw_lines import AgentLines
@@ -115,6 +116,7 @@ class WebPart:
         certificate, key = core.tls.web or (None, None)
         config = uvicorn.Config(
             app,
+            http=HeadTimeout,
             log_config=None,
             access_log=False,
             lifespan="on",
