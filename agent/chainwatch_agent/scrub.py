@@ -13,7 +13,7 @@ _KEY = (
     rb"(?:session_ref|session_id|(?:[\w.]*(?:password|passwd|passphrase|_secret|chapsecret))(?:_in)?|secret"
     rb"|(?:incoming_)?chapuser|chap_?(?:user|username|secret))"
 )
-_GUARDS = (b"session_", b"pass", b"PASS", b"secret", b"chap", b"CHAP")
+_GUARDS = (b"session_", b"pass", b"secret", b"chap")
 _PATTERNS = (
     # 'key': 'value', "key": "value", 'key', '-v', 'value' (a Python repr or JSON); an end cut off is the line's end.
     re.compile(
@@ -31,7 +31,8 @@ _PATTERNS = (
 
 def may_hold_secrets(data: bytes) -> bool:
     """Whether `scrub` could find something: a quick look, for much data at once."""
-    return any(guard in data for guard in _GUARDS)
+    lower = data.lower()
+    return any(guard in lower for guard in _GUARDS)
 
 
 def scrub(data: bytes) -> Tuple[bytes, int]:

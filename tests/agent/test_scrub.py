@@ -24,6 +24,7 @@ SECRET = b"S3cr-t.Value"
         b"SM: [1] ['iscsiadm', '-n', 'node.session.auth.password', '-v', 'S3cr-t.Value']\n",
         b"SM: [1] iscsiadm -m node -n node.session.auth.password_in -v S3cr-t.Value\n",
         b"env PASSWD=S3cr-t.Value mount\n",
+        b"SM: [1] {'Password': 'S3cr-t.Value', 'ChapUser': 'S3cr-t.Value'}\n",
         b"SM: [1] {'session_ref': 'S3cr-t.Value",
     ],
 )
