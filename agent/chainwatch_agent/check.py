@@ -90,7 +90,9 @@ def _tls(settings: Settings) -> List[Finding]:
     try:
         credentials(Tls(settings.ca, settings.certificate, settings.key))
     except TlsError as error:
-        return [Finding(False, "TLS: {}".format(error), "chainwatch agent enroll HOST (on the collector's side)")]
+        return [
+            Finding(False, "TLS: {}".format(error), "chainwatch agent enroll --host UUID (on the collector's side)")
+        ]
     return [Finding(True, "TLS: CA, certificate and key are there")]
 
 
@@ -125,5 +127,5 @@ def _next_step(code: str, address: str) -> str:
     if code == "UNAVAILABLE":
         return "curl -vk https://{}:{} (is it reachable? what does its log say?)".format(host[0], host[-1])
     if code in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
-        return "chainwatch agent enroll (on the collector's side), then chainwatch-agent enroll here"
+        return "chainwatch agent enroll --host UUID (on the collector's side), then chainwatch-agent enroll here"
     return "look into the collector's log"
