@@ -1,13 +1,15 @@
 """The hot path: many lines into the table at once, and back for a comparison."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
-import psycopg
 from sqlalchemy import Connection, select
 
 from chainwatch_collector.keep.lines import NewLine
 from chainwatch_collector.keep.tables import LINES
+
+if TYPE_CHECKING:
+    import psycopg
 
 LineRow = tuple[int, int, int, int, bytes]
 _COLUMNS = 'file_id, "offset", hash, read_at_ms, data'
@@ -28,8 +30,8 @@ def store_lines(connection: Connection, rows: Sequence[LineRow]) -> None:
     if len(rows) < _COPY_FROM_ROWS:
         connection.exec_driver_sql(_POSTGRESQL, list(rows))
         return
-    raw: Any = connection.connection.driver_connection
-    assert isinstance(raw, psycopg.Connection)
+    # Its import is spared to collectors on SQLite.
+    raw = cast("psycopg.Connection", connection.connection.driver_connection)
     with raw.cursor() as cursor, cursor.copy(_COPY) as copy:
         copy.set_types(("int8", "int8", "int8", "int8", "bytea"))
         for row in rows:
