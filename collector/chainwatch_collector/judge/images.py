@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from chainwatch_collector.judge.condition import INVENTORY, Condition, of_sr, sr_words, vdi_words
-from chainwatch_collector.judge.known import gc_host_state
+from chainwatch_collector.judge.known import gc_host_named
 from chainwatch_collector.judge.registry import family
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.track.incidents import Incident
@@ -28,14 +28,8 @@ def corrupt(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Con
                 incidents=(incident,),
                 variant=_variant(incident),
                 vdi=incident.vdi,
-                params=_place(state, sr),
+                params=gc_host_named(state, sr),
             )
-
-
-def _place(state: PoolState, sr: SrState) -> dict[str, str]:
-    """Where the image is looked at: the steps name that host."""
-    host = gc_host_state(state, sr)
-    return {"host": host.name} if host is not None else {}
 
 
 def _variant(incident: Incident) -> str:

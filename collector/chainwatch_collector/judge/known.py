@@ -27,6 +27,12 @@ def gc_host_state(state: PoolState, sr: SrState) -> HostState | None:
     return state.hosts.get(sr.gc_host) if sr.gc_host is not None else None
 
 
+def gc_host_named(state: PoolState, sr: SrState) -> dict[str, str]:
+    """The parameter of steps that look where the SR's GC runs; empty where that is not known."""
+    host = gc_host_state(state, sr)
+    return {"host": host.name} if host is not None else {}
+
+
 def has_chains(sr: SrState) -> bool:
     """Whether SM's GC works on the SR and XenAPI shows its chains."""
     return sr.record is not None and sr.forest is not None and not sr.no_gc

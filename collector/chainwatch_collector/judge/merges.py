@@ -8,6 +8,7 @@ from datetime import datetime
 from chainwatch_collector.chains import forest
 from chainwatch_collector.judge.answer import Severity
 from chainwatch_collector.judge.condition import INVENTORY, Condition, of_sr, sr_words, vdi_words
+from chainwatch_collector.judge.known import gc_host_named
 from chainwatch_collector.judge.registry import family
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.track.incidents import Incident, seconds_between
@@ -45,6 +46,7 @@ def failed(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Cond
                 incidents=(incident,),
                 key=f"{incident.parent}:{incident.cause}",
                 variant=incident.cause,
+                params=gc_host_named(state, sr),
                 vdi=incident.vdi,
                 vdis=(incident.parent,),
             )

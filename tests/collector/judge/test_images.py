@@ -29,9 +29,10 @@ def test_failed_check_names_the_image_and_causes_the_failed_merge() -> None:
 
 def test_the_steps_name_the_host_of_the_gc() -> None:
     scene = quiet_pool(*pending_chain())
-    found = scene.log(check_fails(scene.smlog(), 100)).look()["VDI_CORRUPT"]
-    assert [step.text for step in found.next if step.text.startswith("On xcp1,")]
-    assert f"chainwatch report {SR}" in [step.command for step in found.next]
+    found = scene.log(check_fails(scene.smlog(), 100)).look()
+    for code in ("VDI_CORRUPT", "COALESCE_FAILED"):
+        assert [step.text for step in found[code].next if step.text.startswith("On xcp1,")]
+    assert f"chainwatch report {SR}" in [step.command for step in found["VDI_CORRUPT"].next]
 
 
 def test_gone_image_clears_it() -> None:
