@@ -18,7 +18,7 @@ from chainwatch_collector.keep.people import MuteIn, add_audit, add_mute, audit_
 from chainwatch_collector.keep.projections import history_between, transitions_since
 from chainwatch_collector.keep.readers import QueryTimeoutError, Readers
 from chainwatch_collector.keep.writer import Priority, Writer, WriterBusyError, WriterClosedError
-from chainwatch_collector.live import backups, forests, lookup, pools, rescan_checks, storage, stored, texts
+from chainwatch_collector.live import backups, forests, jobs, lookup, pools, rescan_checks, storage, stored, texts
 from chainwatch_collector.live.board import Board
 from chainwatch_collector.live.rescans import Rescanner
 from chainwatch_collector.show.changes import Subscription
@@ -34,6 +34,7 @@ from chainwatch_collector.show.views import (
     Forecast,
     Forest,
     HistoryPoint,
+    JobView,
     MergeView,
     Mute,
     MuteRequest,
@@ -154,6 +155,9 @@ class LiveModel:
 
     def explain(self, text: str) -> Sequence[Explanation]:
         return texts.explain(text)
+
+    def job(self, text: str) -> JobView:
+        return jobs.job_view(self._board, text)
 
     # --- the database -----------------------------------------------------------------------------------------
 

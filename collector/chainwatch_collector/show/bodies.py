@@ -19,6 +19,7 @@ from chainwatch_collector.show.views import (
     Forecast,
     Forest,
     HistoryPoint,
+    JobView,
     MergeView,
     Mute,
     PoolView,
@@ -215,8 +216,11 @@ class TaskList:
 
 @dataclass(frozen=True, slots=True)
 class VerdictList:
+    """`job`: the job that was asked for, with the space of its whole window."""
+
     items: tuple[Verdict, ...]
     next: str | None = None
+    job: JobView | None = None
 
 
 @dataclass(frozen=True, slots=True)

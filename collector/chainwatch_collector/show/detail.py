@@ -1,11 +1,20 @@
 """The bodies of one thing: an SR, a VM, a finding, `why`, and the lists of chains. Joining only, as in `compose`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from chainwatch_collector.judge.answer import Verdict
 from chainwatch_collector.show import compose
-from chainwatch_collector.show.bodies import FindingBody, FindingDetailBody, SrBody, SrDetailBody, VmBody, WhyBody
+from chainwatch_collector.show.bodies import (
+    FindingBody,
+    FindingDetailBody,
+    SrBody,
+    SrDetailBody,
+    VerdictList,
+    VmBody,
+    WhyBody,
+)
 from chainwatch_collector.show.scope import Scope
 from chainwatch_collector.show.views import ChainNode, MergeView, NotAvailableError, Subject, UnknownSubjectError
 
@@ -96,6 +105,21 @@ def verdict(scope: Scope, subject: Subject) -> tuple[str, Verdict]:
         if one.vm == subject.uuid:
             return pool, one
     raise NotAvailableError(f"there is no verdict on {subject.name}", "it has no disk that SM keeps in a chain")
+
+
+def job_verdicts(scope: Scope, text: str) -> VerdictList:
+    """The verdicts of a job's VMs in sight. Raises `UnknownSubjectError` where none of its pools is."""
+    job = scope.model.job(text)
+    pools = [pool for pool in job.vms if scope.sees(pool)]
+    if not pools:
+        raise UnknownSubjectError(text)
+    seen = replace(
+        job,
+        vms={pool: job.vms[pool] for pool in pools},
+        windows=tuple(one for one in job.windows if one.pool_uuid in pools),
+    )
+    mine = {vm for pool in pools for vm in job.vms[pool]}
+    return VerdictList(tuple(one for pool, one in verdicts(scope) if pool in pools and one.vm in mine), job=seen)
 
 
 def vm(scope: Scope, subject: Subject) -> VmBody:

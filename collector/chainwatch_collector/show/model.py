@@ -26,6 +26,7 @@ from chainwatch_collector.show.views import (
     Forecast,
     Forest,
     HistoryPoint,
+    JobView,
     MergeView,
     Mute,
     MuteRequest,
@@ -111,6 +112,10 @@ class ReadModel(Protocol):
 
     def explain(self, text: str) -> Sequence[Explanation]:
         """Entries that a code or a pasted message means, best first; empty where nothing fits."""
+        ...
+
+    def job(self, text: str) -> JobView:
+        """The backup job of this name or id. Raises `UnknownSubjectError`."""
         ...
 
     async def events(self, query: EventQuery) -> Page[Event]: ...

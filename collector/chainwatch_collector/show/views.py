@@ -233,6 +233,34 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True)
+class JobWindow:
+    """What all snapshots of a job's window, and the largest merge after them, need of one SR: (least, most)."""
+
+    sr_uuid: str
+    sr_name: str
+    pool_uuid: str
+    disks: int
+    need_bytes: tuple[int, int]
+    free_bytes: int | None
+    answer: Literal["ok", "at_risk", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A backup job before its next run. `vms`: pool uuid → its VMs there. `full_bytes`: what is exported whole for lack
+    of a base. `empty`: why it matches no VM."""
+
+    uuid: str
+    name: str
+    sentence: str
+    next_at: datetime | None
+    vms: Mapping[str, tuple[str, ...]]
+    windows: tuple[JobWindow, ...] = ()
+    full_bytes: int = 0
+    empty: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryPoint:
     """One sample of an SR or a chain; what was not known is None."""
 

@@ -60,6 +60,7 @@ SCREENS = [
     ("agent show host-2", 1, "23 % of 50.0 MiB committed"),
     ("verdict", 2, "would skip"),
     ("verdict vm-web-3", 0, "ok"),
+    ("verdict --job nightly", 2, "nfs-prod-1: 1 disk need"),
     ("forecast", 0, "2026-11-25  db-1 disk 0: reaches 30 links in 3 days (between 2026-11-24 and"),
     ("explain COALESCE_NO_SPACE", 0, "You have it now"),
     ("explain codes", 0, "little free space"),

@@ -22,6 +22,8 @@ from chainwatch_collector.show.views import (
     Explanation,
     Forecast,
     HistoryPoint,
+    JobView,
+    JobWindow,
     LogPosition,
     MergeView,
     PoolView,
@@ -64,8 +66,17 @@ def estate() -> MemoryModel:
     model.points = {NFS: _points()}
     model.forecast_list = _forecasts()
     model.transition_list = _transitions()
+    model.job_views = [_job()]
     model.prechecks = {NFS: (Check("no GC run is active", "error", "a GC run of this SR is active (pid 32436)"),)}
     return model
+
+
+def _job() -> JobView:
+    """Of both pools; its window has no room for certain."""
+    window = JobWindow(NFS, "nfs-prod-1", PROD, 1, (90 * GIB, 101 * GIB), 12 * GIB, "at_risk")
+    vms = {PROD: (VMS[0],), DR: ("d" * 8 + VMS[1][8:],)}
+    sentence = "Job 'nightly' backs up 2 VMs; its window needs 90.0 GiB to 101 GiB on SR 'nfs-prod-1'."
+    return JobView("10b00000-0000-4000-8000-000000000001", "nightly", sentence, NOW, vms, (window,))
 
 
 def healthy() -> MemoryModel:

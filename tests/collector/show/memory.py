@@ -20,6 +20,7 @@ from chainwatch_collector.show.views import (
     Forecast,
     Forest,
     HistoryPoint,
+    JobView,
     MergeView,
     Mute,
     MuteRequest,
@@ -60,6 +61,7 @@ class MemoryModel:
         self.prechecks: dict[str, tuple[Check, ...]] = {}
         self.rescan_list: list[Rescan] = []
         self.audit_log: list[AuditEntry] = []
+        self.job_views: list[JobView] = []
         self.readiness: tuple[Check, ...] = (Check("database", "ok", "writable"),)
         self.totals: dict[str, float] = {"chainwatch_spans_committed_total": 12.0}
         self.hub = ChangeHub()
@@ -139,6 +141,12 @@ class MemoryModel:
 
     def explain(self, text: str) -> Sequence[Explanation]:
         return [entry for code, entry in self.entries.items() if code in text or code.lower() in text.lower()]
+
+    def job(self, text: str) -> JobView:
+        for job in self.job_views:
+            if text in (job.name, job.uuid):
+                return job
+        raise UnknownSubjectError(text)
 
     async def events(self, query: EventQuery) -> Page[Event]:
         chosen = [event for event in self.event_list if _matches(event, query)]

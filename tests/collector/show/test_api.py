@@ -40,6 +40,16 @@ def test_health_says_the_worst_and_its_exit_code(client: TestClient) -> None:
     assert body["as_of"] == "2026-11-22T14:08:00Z"
 
 
+def test_a_jobs_verdict_has_its_vms_and_its_window(client: TestClient) -> None:
+    body = client.get("/api/v1/verdict", params={"job": "nightly"}).json()
+    assert [one["name"] for one in body["items"]] == ["vm-db-1"]
+    assert [(one["sr_name"], one["answer"]) for one in body["job"]["windows"]] == [("nfs-prod-1", "at_risk")]
+    assert set(body["job"]["vms"]) == {PROD, DR}
+    of_dr = client.get("/api/v1/verdict", params={"job": "nightly", "pool": "dr"}).json()
+    assert (of_dr["items"], of_dr["job"]["windows"], set(of_dr["job"]["vms"])) == ([], [], {DR})
+    assert client.get("/api/v1/verdict", params={"job": "weekly"}).status_code == 404
+
+
 def test_health_without_an_answer_is_unknown_never_ok() -> None:
     model = healthy()
     model.pool_answers = {}

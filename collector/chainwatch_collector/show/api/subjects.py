@@ -31,10 +31,13 @@ async def list_verdicts(
     scope: Viewer,
     vm: Name = None,
     answer: Annotated[Literal["ok", "at_risk", "refused", "unknown"] | None, Query()] = None,
+    job: Annotated[str | None, Query(max_length=300, description="a backup job's name or id: only its VMs")] = None,
     limit: Limit = 200,
     after: After = None,
 ) -> Json:
-    """May these VMs be snapshot and backed up now; refused ones first."""
+    """May these VMs be snapshot and backed up now; refused ones first. With a job also whether its window has room."""
+    if job is not None:
+        return Json(detail.job_verdicts(scope, job))
     if vm is not None:
         return Json(VerdictList((detail.verdict(scope, scope.find(vm, ("vm",)))[1],)))
     found = [one for _, one in detail.verdicts(scope) if answer is None or answer in (one.snapshot, one.backup)]
