@@ -1,5 +1,6 @@
 """`chainwatch rescan`: ask SM to scan an SR, after its prechecks, and say what came of it."""
 
+import textwrap
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -7,8 +8,9 @@ from typing import Any, Final
 import click
 
 from chainwatch_collector.cli.client import Client, connect
-from chainwatch_collector.cli.output import badge, emit, exit_of, output_option, say
+from chainwatch_collector.cli.output import badge, emit, exit_of, output_option, say, terminal_width
 from chainwatch_collector.cli.table import Column
+from chainwatch_collector.cli.why import print_checks
 
 SHOWN: Final = (
     Column("SR", lambda row: row["sr"]["name"], "sr.name"),
@@ -61,8 +63,11 @@ def _follow(client: Client, asked: Mapping[str, Any], wait: int) -> Mapping[str,
 
 
 def _print(rescan: Mapping[str, Any]) -> None:
-    say(f"{badge(STATUS.get(rescan['state'], 'ok'))}  {rescan['sentence']}")
-    for check in rescan["prechecks"]:
-        say(f"  {badge(check['status'], 10)}{check['name']}: {check['detail']}")
+    width = terminal_width()
+    say(badge(STATUS.get(rescan["state"], "ok")))
+    for line in textwrap.wrap(rescan["sentence"], width):
+        say(line)
+    say()
+    print_checks(rescan["prechecks"], width)
     if rescan["pending_after"] is not None:
         say(f"pending before {rescan['pending_before']}, after {rescan['pending_after']}")

@@ -1,7 +1,7 @@
 """`chainwatch why`: the troubleshooting page, executed."""
 
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -57,11 +57,16 @@ def print_why(body: Mapping[str, Any]) -> None:
         say(click.style(line, bold=True))
     say(click.style(f"{subject['kind']} {subject['name']} {subject['uuid']}", dim=True))
     say()
-    names = max((len(check["name"]) for check in body["checks"]), default=0)
-    for check in body["checks"]:
-        _print_check(check, min(names, 32), width)
+    print_checks(body["checks"], width)
     _print_evidence(body, width)
     _print_steps(body, width)
+
+
+def print_checks(checks: Sequence[Mapping[str, Any]], width: int) -> None:
+    """Question, status, answer: a line each, the answer wrapped."""
+    names = max((len(check["name"]) for check in checks), default=0)
+    for check in checks:
+        _print_check(check, min(names, 38), width)
 
 
 def _print_check(check: Mapping[str, Any], names: int, width: int) -> None:

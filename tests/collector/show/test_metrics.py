@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,9 +15,8 @@ from collector.show.estate import HOSTS, NFS, estate
 from collector.show.memory import MemoryModel
 from collector.show.serving import NamedGuard
 from fastapi.testclient import TestClient
+from lab.promtool import promtool
 
-ROOT = Path(__file__).parents[3]
-PROMTOOL = shutil.which("promtool") or str(ROOT / ".venv" / "bin" / "promtool")
 VIEW = {"Authorization": "Bearer view"}
 
 
@@ -33,14 +30,6 @@ def client(model: MemoryModel) -> Iterator[TestClient]:
     app = build_app(model, NamedGuard(), ShowSettings(external_url="https://collector.example:8443"))
     with TestClient(app) as client:
         yield client
-
-
-def promtool(*arguments: str, stdin: bytes = b"") -> str:
-    if not Path(PROMTOOL).exists():
-        pytest.skip("needs promtool: scripts/setup-system")
-    done = subprocess.run([PROMTOOL, *arguments], input=stdin, capture_output=True, check=False, timeout=60)
-    assert done.returncode == 0, (done.stdout + done.stderr).decode()
-    return (done.stdout + done.stderr).decode()
 
 
 def test_promtool_accepts_the_metrics(client: TestClient) -> None:

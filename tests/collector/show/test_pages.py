@@ -1,28 +1,20 @@
 """Every page in a real, headless Chromium: what it says, live, without JavaScript, accessible, asking nobody else."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from chainwatch_collector.show.app import build_app
 from chainwatch_collector.show.settings import ShowSettings
+from collector.show.browsing import Watched, browser, needs_browser, serious_violations
 from collector.show.estate import DR, HOSTS, LOCAL, NFS, PROD, VMS, estate, healthy, vdi
 from collector.show.memory import MemoryModel
 from collector.show.serving import NamedGuard, OpenGuard, served
 from fastapi.testclient import TestClient
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
-CHROMIUM = "/usr/bin/chromium"
-AXE = Path(__file__).parent / "vendor" / "axe-core-4.14.1" / "axe.min.js"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
+__all__ = ["browser"]
+
 PATHS = [
     "/",
     f"/sr/{NFS}",
@@ -44,51 +36,11 @@ PATHS = [
     "/codes/SR_SPACE_LOW",
 ]
 
-needs_browser = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not shutil.which(CHROMIUM):
-        pytest.skip("needs Chromium: apt-get install --no-install-recommends chromium")
-    with sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
-
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     with served(build_app(estate(), OpenGuard(), ShowSettings(rescan_enabled=True))) as url:
         yield url
-
-
-class Watched:
-    """A page that writes down what no page of ours may do: log an error, ask another host."""
-
-    def __init__(self, browser: Browser, address: str, **context: object) -> None:
-        self.context = browser.new_context(viewport={"width": 1280, "height": 900}, **context)  # type: ignore[arg-type]
-        self.page: Page = self.context.new_page()
-        self.address = address
-        self.faults: list[str] = []
-        self.page.on("console", lambda message: self._note(message.type, message.text))
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.route("**/*", self._route)
-
-    def _note(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning"):
-            self.faults.append(text)
-
-    def _route(self, route: Route) -> None:
-        if not route.request.url.startswith((self.address, "data:")):
-            self.faults.append(f"asked {route.request.url}")
-        route.continue_()
-
-    def go(self, path: str) -> Page:
-        response = self.page.goto(self.address + path)
-        assert response is not None
-        assert response.status == 200
-        return self.page
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +57,7 @@ def watched(browser: Browser, address: str) -> Iterator[Watched]:
 def test_a_page_is_accessible_quiet_and_asks_nobody_else(watched: Watched, path: str, scheme: str) -> None:
     watched.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page = watched.go(path)
-    page.evaluate(AXE.read_text())
-    violations = page.evaluate("axe.run().then(result => result.violations.map(one => [one.impact, one.id]))")
-    assert [one for one in violations if one[0] in ("serious", "critical")] == []
+    assert serious_violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), "too wide"
     assert watched.faults == []
 
