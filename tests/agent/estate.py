@@ -162,14 +162,14 @@ class Dom0:
     def start(self, python: str = sys.executable) -> Process:
         """`python -m chainwatch_agent run` under this very Python, in the ASCII locale that systemd gives."""
         command = [python, "-W", "error", "-m", "chainwatch_agent", "run", "--config", str(self.config)]
-        self.process = Process(command, self.directory / "agent.log", _environment())
+        self.process = Process(command, self.directory / "agent.log", agent_environment())
         return self.process
 
     def command(self, verb: str) -> "subprocess.CompletedProcess[bytes]":
         """Another verb with the same configuration."""
         command = [sys.executable, "-m", "chainwatch_agent", verb, "--config", str(self.config)]
         return subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment(), timeout=60, check=False
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=agent_environment(), timeout=60, check=False
         )
 
     def end(self, number: int = signal.SIGTERM) -> int:
@@ -178,7 +178,8 @@ class Dom0:
         return process.end(number) if process is not None else 0
 
 
-def _environment() -> Dict[str, str]:
+def agent_environment() -> Dict[str, str]:
+    """Of an agent's process: this very tree, and the ASCII locale that systemd gives."""
     path = [str(REPOSITORY / "agent"), str(REPOSITORY / "proto" / "gen")]
     environment = dict(os.environ, LANG="C", PYTHONPATH=os.pathsep.join(path))
     environment.pop("LC_ALL", None)
