@@ -13,7 +13,7 @@ from chainwatch_collector.judge.answer import Answer
 from chainwatch_collector.judge.catalogue import CATALOGUE
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.keep.folded import TransitionIn
-from chainwatch_collector.keep.history import DAY_SECONDS, HOUR_SECONDS
+from chainwatch_collector.keep.history import DAY_SECONDS, hours_and_newest
 from chainwatch_collector.keep.people import MuteIn, add_audit, add_mute, audit_since, end_mute
 from chainwatch_collector.keep.projections import history_between, transitions_since
 from chainwatch_collector.keep.readers import QueryTimeoutError, Readers
@@ -167,10 +167,12 @@ class LiveModel:
         return await self._read(lambda c: stored.events(c, query, registered, homes, names))
 
     async def history(self, subject: Subject, since: datetime, until: datetime) -> Sequence[HistoryPoint]:
-        resolution = HOUR_SECONDS if until - since > SAMPLES_SHOWN else 0
         if subject.kind == "vdi":
-            resolution = DAY_SECONDS
-        rows = await self._read(lambda c: history_between(c, subject.uuid, since, until, resolution))
+            rows = await self._read(lambda c: history_between(c, subject.uuid, since, until, DAY_SECONDS))
+        elif until - since > SAMPLES_SHOWN:
+            rows = await self._read(lambda c: hours_and_newest(c, subject.uuid, since, until))
+        else:
+            rows = await self._read(lambda c: history_between(c, subject.uuid, since, until))
         return stored.history_points(rows)
 
     async def transitions(self, subject: Subject | None, since: datetime, limit: int) -> Sequence[Transition]:
