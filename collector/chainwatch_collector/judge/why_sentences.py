@@ -53,10 +53,10 @@ def of_sr(
         return Conclusion(f"{name} is NOT coalescing: {because(subject, trouble, root)}.", trouble.severity)
     if state == "unknown":
         return _unknown(subject, name, checks, trouble, root)
-    well = _well(name, state, sr)
     if trouble is None:
-        return Conclusion(f"{well}.", "ok")
-    return Conclusion(f"{well}, but {because(subject, trouble, root)}.", trouble.severity)
+        return Conclusion(f"{_well(name, state, sr, 'is fine:')}.", "ok")
+    # What comes behind "but" is not fine.
+    return Conclusion(f"{_well(name, state, sr, 'has')}, but {because(subject, trouble, root)}.", trouble.severity)
 
 
 def _unknown(
@@ -69,16 +69,16 @@ def _unknown(
     return Conclusion(f"Whether {name} coalesces is not known: {reason}.", "unknown")
 
 
-def _well(name: str, state: str, sr: SrState) -> str:
+def _well(name: str, state: str, sr: SrState, verb: str) -> str:
     if state == "running":
         return f"{name} is coalescing: a GC run is at work"
     if state == "waiting":
         pending = sr.forest.pending if sr.forest is not None else sum(sr.tree.pending()) if sr.tree is not None else 0
-        return f"{name} is fine: {plural(pending, 'merge')} to do, the next GC run is due"
+        return f"{name} {verb} {plural(pending, 'merge')} to do, the next GC run is due"
     if state == "quiet":
-        return f"{name} is fine: nothing to merge, snapshots or clones keep what is there"
+        return f"{name} {verb} nothing to merge, snapshots or clones keep what is there"
     if state == "idle":
-        return f"{name} is fine: nothing to merge"
+        return f"{name} {verb} nothing to merge"
     return f"{name} is {state}"
 
 

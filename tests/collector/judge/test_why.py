@@ -229,7 +229,7 @@ def test_a_long_chain_of_kept_snapshots_is_no_failure_of_coalesce() -> None:
     deleting = next(step for step in near.next if "snapshots that nobody needs" in step.text)
     assert "snapshot 'nightly' (b0000001), " in deleting.text
     assert "and 19 more" in deleting.text
-    assert page.sentence.startswith("store is fine: nothing to merge, snapshots or clones keep what is there, but ")
+    assert page.sentence.startswith("store has nothing to merge, snapshots or clones keep what is there, but ")
     assert page.code == "CHAIN_NEAR_LIMIT"
 
 
