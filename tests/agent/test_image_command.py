@@ -70,7 +70,7 @@ def test_every_form_of_sm(argv: str, kind: str, command: str, path: str, sr: str
         "/usr/bin/python3",
         "/usr/bin/python3 -m observer /opt/xensource/sm/LVMSR <methodCall>",
         "grep vhd-util coalesce",
-        "/usr/bin/python3 /root/report_cleanup.py -g",
+        "/usr/bin/python3 /home/ops/report_cleanup.py -g",
         "/usr/bin/python3 /srv/backup/cleanup.py -g",
         "less /opt/xensource/sm/cleanup.py",
     ],

@@ -47,7 +47,7 @@ def test_every_form_of_sm(path: str, ids: ImageIds) -> None:
         "/run/sr-mount/{}/../../etc/shadow".format(SR),
         "/run/sr-mount/{}/a b".format(SR),
         "/run/sr-mount/{}/<methodCall>".format(SR),
-        "/root/password",
+        "/home/ops/password",
         "run/sr-mount/x",
         "/run/sr-mount/" + "x" * 5000,
     ],
