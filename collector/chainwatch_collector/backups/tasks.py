@@ -82,8 +82,8 @@ class TaskWatch:
         rate = transfer_rate(kind_of(known.task.name), known.place[0], rates)
         if rate is None:
             return replace(known, bytes_since=None, rate=None)
-        moves = rate >= self.floor_bytes_per_second
-        return replace(known, rate=rate, bytes_since=known.bytes_since or at, bytes_at=at if moves else known.bytes_at)
+        moved_at = max(one.at for one in rates) if rate >= self.floor_bytes_per_second else known.bytes_at
+        return replace(known, rate=rate, bytes_since=known.bytes_since or at, bytes_at=moved_at)
 
     def tasks(self, now: datetime, limits: Thresholds) -> tuple[TaskSeen, ...]:
         """The pending tasks, oldest first."""

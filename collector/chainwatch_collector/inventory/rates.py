@@ -5,7 +5,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from chainwatch_collector.backups.seen import TRANSFERS
@@ -57,7 +58,10 @@ class RatesPoller:
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="rates") as pool:
             asked = {uuid: pool.submit(fetch_rates, at, session, self._trust) for uuid, at in hosts.items()}
             found = {uuid: _answer(uuid, future.result) for uuid, future in asked.items()}
-        self._newest = {**self._newest, **{uuid: rates for uuid, rates in found.items() if rates is not None}}
+        # By our clock: a host's may be off, and the age of what it said is what counts.
+        now = datetime.now(UTC)
+        told = {uuid: replace(rates, at=now) for uuid, rates in found.items() if rates is not None}
+        self._newest = {**self._newest, **told}
 
 
 def has_transfer(picture: Picture) -> bool:

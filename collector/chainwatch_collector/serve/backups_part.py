@@ -27,6 +27,7 @@ from chainwatch_collector.show.views import Check
 LOG: Final = logging.getLogger(__name__)
 LOOK_SECONDS: Final = 30.0
 SPACE_SECONDS: Final = 60.0
+SOON_SECONDS: Final = 1.0
 
 
 @dataclass
@@ -53,6 +54,7 @@ class BackupsPart:
         self._space = TargetSpace()
         self._due = _Due()
         self._one = asyncio.Lock()
+        self._began = 0.0
         self._looking: asyncio.Task[None] | None = None
 
     @property
@@ -62,7 +64,7 @@ class BackupsPart:
 
     async def start(self, core: Core) -> None:
         """Begin to look."""
-        self._core = core
+        self._core, self._began = core, time.monotonic()
         self._declared = tuple(section.job() for section in core.settings.job)
         self._looking = asyncio.create_task(self._look_now_and_then())
 
@@ -88,7 +90,13 @@ class BackupsPart:
                 await self.look()
             except Exception:  # a fault of ours: the next look may go well
                 LOG.exception("backups were not looked at")
-            await asyncio.sleep(self._look_seconds)
+            await asyncio.sleep(self._look_seconds if self._is_settled() else min(SOON_SECONDS, self._look_seconds))
+
+    def _is_settled(self) -> bool:
+        """Whether every pool was asked, or the collector runs for a while."""
+        pictures = self._board.pictures.values()
+        waited = time.monotonic() - self._began >= LOOK_SECONDS
+        return waited or (bool(pictures) and all(picture.reachable for picture in pictures))
 
     async def look(self) -> None:
         """Everything that is due; the news go to the fold."""
