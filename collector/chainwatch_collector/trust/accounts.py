@@ -15,8 +15,9 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
-from chainwatch_collector.keep.readers import Readers
+from chainwatch_collector.keep.readers import QueryTimeoutError, Readers
 from chainwatch_collector.keep.rows import to_us
 from chainwatch_collector.keep.writer import Priority, Writer, WriterBusyError, WriterClosedError
 from chainwatch_collector.show.accounts import (
@@ -84,7 +85,10 @@ class LocalAccounts:
         found = self._cache.get(sha256)
         if found is None or time.monotonic() - found[0] > _CACHE_SECONDS:
             asked_at = time.monotonic()
-            found = (asked_at, await self._readers.read(partial(records.access_by_hash, sha256=sha256)))
+            try:
+                found = (asked_at, await self._readers.read(partial(records.access_by_hash, sha256=sha256)))
+            except (SQLAlchemyError, QueryTimeoutError):
+                raise ApiError(503, "not_available", "the database does not answer", "try again in a moment") from None
             self._cache[sha256] = found
             if len(self._cache) > _CACHE_SIZE:
                 self._cache.popitem(last=False)

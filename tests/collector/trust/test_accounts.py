@@ -2,9 +2,12 @@
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from chainwatch_collector.keep.engine import open_engine, sqlite_url
 from chainwatch_collector.keep.people import audit_since
+from chainwatch_collector.keep.readers import Readers
 from chainwatch_collector.keep.trust_tables import ACCESS_TOKENS, ACCOUNTS
 from chainwatch_collector.show.accounts import AccountChange, TokenRequest
 from chainwatch_collector.show.errors import ApiError
@@ -172,6 +175,15 @@ async def test_another_collector_s_revocation_is_seen(accounts: LocalAccounts, s
     await LocalAccounts(store.writer, store.readers, Nobody(), clock).revoke_token(token.id, ROOT)
     await forget(accounts)
     assert "was revoked" in await refused(accounts.identify(bearer(token.token)))
+
+
+async def test_while_the_database_is_away_nobody_is_called_unknown(store: Store, clock: Clock) -> None:
+    away = Readers(open_engine(sqlite_url(Path("/nowhere/chainwatch.db")), read_only=True), threads=1)
+    accounts = LocalAccounts(store.writer, away, Nobody(), clock)
+    with pytest.raises(ApiError, match="the database does not answer") as raised:
+        await accounts.identify(bearer("cwt_" + "A" * 43))
+    assert raised.value.detail.status == 503
+    away.close()
 
 
 async def test_no_secret_is_kept_or_audited(accounts: LocalAccounts, store: Store, clock: Clock) -> None:
