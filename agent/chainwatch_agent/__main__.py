@@ -6,7 +6,7 @@ import sys
 from typing import NoReturn, Optional, Sequence
 
 from chainwatch_agent.config import DEFAULT_CONFIG, ConfigError, load
-from chainwatch_agent.lean_imports import without_ssl
+from chainwatch_agent.lean_imports import without_unused
 from chainwatch_agent.log import stderr_log
 from chainwatch_agent.select_command import SelectError, select_files
 
@@ -62,7 +62,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
             from chainwatch_agent.check import check
 
             return check(settings, sys.stdout.buffer)
-        with without_ssl():
+        with without_unused():
             from chainwatch_agent.daemon import run_daemon
         return run_daemon(chosen.config, settings, stderr_log())
     except (ConfigError, SelectError) as error:
