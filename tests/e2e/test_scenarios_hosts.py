@@ -58,7 +58,8 @@ def member_back(made: Stage) -> None:
 
 
 def gc_killed(made: Stage) -> None:
-    made.collect("branch", "xcp-branch-1", "killed", killed_in_copy=True)
+    """In a copy of three seconds: the agent has seen the process that is gone then."""
+    made.collect("branch", "xcp-branch-1", "killed", killed_in_copy=True, bytes_per_second=0.25e6)
     time.sleep(4)
 
 

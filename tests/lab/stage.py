@@ -131,6 +131,7 @@ class Stage:
     workers: ThreadPoolExecutor
     acts: dict[str, Future[float]] = field(default_factory=dict)
     heals: dict[str, Future[float]] = field(default_factory=dict)
+    answers: dict[str, Any] = field(default_factory=dict)
 
     def collect(self, pool: str, host: str, storage: str, **faults: Any) -> None:
         """A GC run, to its end."""
@@ -163,13 +164,22 @@ class Stage:
         try:
             met = self.acts[scenario.name].result(PATIENCE_SECONDS)
             at = self.watcher.first(lambda found: not missing(found, scenario, plan), met + LATEST_SECONDS)
+            self.answers[scenario.name] = self.watcher.get("why", subject=plan.sr_uuid(scenario.sr))
         finally:
             self.heals[scenario.name] = self.workers.submit(self._timed, scenario.heal)
         if at is None:
             shown = "\n".join(described(one) for one in self.of(scenario, self.watcher.timeline[-1].findings))
             lacks = missing(self.watcher.timeline[-1].findings, scenario, plan)
             raise AssertionError(f"{scenario.name}: not within {LATEST_SECONDS:g} s: {lacks}\nthere is:\n{shown}")
+        self._explained(scenario)
         return max(0.0, at - met)
+
+    def _explained(self, scenario: Scenario) -> None:
+        """`why` of the SR says the same: its answer rests on an expected finding, or all is well."""
+        answer = self.answers[scenario.name]
+        told = {one.code for one in scenario.expected if one.severity != "info"}
+        assert (answer["status"] == "ok") == (not told), f"{scenario.name}: why says {answer['sentence']}"
+        assert not told or answer["code"] in told | scenario.also, f"{scenario.name}: why says {answer['sentence']}"
 
     def clears(self, scenario: Scenario) -> float:
         """Seconds from the healing until nothing expected is open; nothing unexpected was in all the time."""
