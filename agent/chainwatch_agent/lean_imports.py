@@ -4,7 +4,7 @@ import sys
 from contextlib import contextmanager
 from typing import Iterator
 
-# Measured on Python 3.6: asyncio's TLS is 4 MB of the agent's 42, and grpc has one of its own; shutil's archives 0.3 MB.
+# Of the agent's 42 MB (measured on Python 3.6) asyncio's TLS is 4, and grpc has one of its own; shutil's archives 0.3.
 _UNUSED = ("ssl", "bz2", "lzma")
 
 
