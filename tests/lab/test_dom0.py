@@ -219,11 +219,7 @@ def test_a_dom0_runs_real_copies_with_the_real_argv(tmp_path: Path) -> None:
     host = Dom0Process(HostDirectory(tmp_path / "h", "xcp-1", "40a1f9b0-0000-4000-8000-000000000001"), [], heard.append)
     host.start()
     try:
-        images = [
-            {"uuid": ROOT, "parent": None, "hidden": True, "virtual_bytes": 8 << 30, "blocks": [0, 20]},
-            {"uuid": LEAF, "parent": ROOT, "hidden": False, "virtual_bytes": 8 << 30, "blocks": [0, 40]},
-        ]
-        done = host.tell(do="collect", sr={"uuid": SR, "images": images})
+        done = host.tell(do="collect", sr=two_images(), faults={"bytes_per_second": 10e6})
         argv = None
         while argv is None and not done.is_set():
             argv = image_process(tmp_path / "h/proc")
@@ -235,6 +231,34 @@ def test_a_dom0_runs_real_copies_with_the_real_argv(tmp_path: Path) -> None:
     assert read(tmp_path / "h/var/log/SMlog").runs[0].outcome == "worked"
 
 
+def two_images() -> dict[str, Any]:
+    images = [
+        {"uuid": ROOT, "parent": None, "hidden": True, "virtual_bytes": 8 << 30, "blocks": [0, 20]},
+        {"uuid": LEAF, "parent": ROOT, "hidden": False, "virtual_bytes": 8 << 30, "blocks": [0, 4]},
+    ]
+    return {"uuid": SR, "images": images}
+
+
+def test_a_stalled_copy_goes_on_when_told_and_no_process_outlives_the_power(tmp_path: Path) -> None:
+    heard: list[dict[str, Any]] = []
+    directory = HostDirectory(tmp_path / "h", "xcp-1", "40a1f9b0-0000-4000-8000-000000000001")
+    host = Dom0Process(directory, [], heard.append, scale=0.1)
+    host.start()
+    try:
+        done = host.tell(do="collect", sr=two_images(), faults={"stalls_in_copy": True})
+        assert not done.wait(2)
+        assert image_process(tmp_path / "h/proc") is not None
+        assert host.tell(do="log", log="kern.log", text="kernel: [1.0] nfs: server filer OK").wait(10)
+        assert host.tell(do="go_on").wait(10)
+        assert done.wait(20)
+        assert [message["merged"]["kind"] for message in heard] == ["leaf"]
+        host.tell(do="collect", sr=two_images(), faults={"stalls_in_copy": True}).wait(1)
+    finally:
+        host.power_off()
+    assert image_process(tmp_path / "h/proc") is None
+    assert (tmp_path / "h/var/log/kern.log").read_text().endswith("nfs: server filer OK\n")
+
+
 def image_process(proc: Path) -> list[str] | None:
     """As the machine sees it: a namespace's own /proc is not mounted out here."""
     for directory in (Path("/proc") if not any(proc.iterdir()) else proc).glob("[0-9]*"):
@@ -242,6 +266,6 @@ def image_process(proc: Path) -> list[str] | None:
             argv = (directory / "cmdline").read_bytes().decode().split("\0")[:-1]
         except OSError:
             continue
-        if argv and argv[0] == "/usr/bin/vhd-util":
+        if argv and argv[0] == "/usr/bin/vhd-util" and SR in argv[-1]:
             return argv
     return None
