@@ -29,6 +29,7 @@ PATHS = [
     "/agents",
     "/agent/host-2",
     "/agent/host-3",
+    "/agent/host-2/raw",
     "/tasks",
     "/events",
     "/codes",
