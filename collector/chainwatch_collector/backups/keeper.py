@@ -18,7 +18,7 @@ from chainwatch_collector.chains.forest import Forest
 from chainwatch_collector.chains.pool_index import PoolIndex
 from chainwatch_collector.inventory.picture import Picture
 from chainwatch_collector.judge.thresholds import Thresholds
-from chainwatch_collector.keep.folded import HistoryIn
+from chainwatch_collector.keep.folded import FindingIn, HistoryIn
 from chainwatch_collector.track.state import PoolState
 
 CHAIN_FROM: Final = 5
@@ -50,6 +50,18 @@ class BackupsKeeper:
 
     def __post_init__(self) -> None:
         self._watch.floor_bytes_per_second = self.limits.backup_stalled_bytes_per_second
+
+    def resume(self, findings: Iterable[FindingIn]) -> None:
+        """After a restart: tasks that stood still go on to do so, from when they began to."""
+        stood: dict[str, tuple[datetime, float]] = {}
+        for finding in findings:
+            params = finding.body.get("params", {}) if finding.code == "BACKUP_STALLED" else {}
+            try:
+                since = datetime.fromisoformat(params["still_since"])
+                stood[finding.subject_uuid] = (since, float(params["progress"]))
+            except (KeyError, TypeError, ValueError):
+                continue
+        self._watch.resume(stood)
 
     def tell(self, news: BackupNews) -> None:
         """What is known from outside of this pool."""

@@ -45,9 +45,14 @@ class TaskWatch:
 
     floor_bytes_per_second: float = 32768
     _watched: dict[Ref, Watched] = field(default_factory=dict)
+    _resumed: dict[str, tuple[datetime, float]] = field(default_factory=dict)
     _names: Names | None = None
     _names_of: tuple[object, object] = (None, None)
     _picture: Picture | None = None
+
+    def resume(self, stood: Mapping[str, tuple[datetime, float]]) -> None:
+        """After a restart: task uuid → (since when it stood still, at what progress), as its finding had it."""
+        self._resumed = dict(stood)
 
     def see(self, picture: Picture) -> None:
         """A newer picture; one of a pool that cannot be asked says nothing new."""
@@ -61,8 +66,10 @@ class TaskWatch:
     def _seen(self, picture: Picture, task: Task, at: datetime) -> Watched:
         known = self._watched.get(task.ref)
         if known is None:
-            place = self._place(picture, task)
-            known = Watched(task, ((task.created_at or at, 0.0), (at, task.progress)), place=place)
+            since, progress = self._resumed.pop(task.uuid, (at, task.progress))
+            began = task.created_at or at
+            stood = since if progress == task.progress else at
+            known = Watched(task, ((began, 0.0), (stood, task.progress)), place=self._place(picture, task))
         elif known.steps[-1][1] != task.progress:
             known = replace(known, steps=(*known.steps, (at, task.progress))[-MAX_STEPS:])
         if kind_of(task.name) not in TRANSFERS:
@@ -70,7 +77,10 @@ class TaskWatch:
         return replace(self._with_bytes(picture, known, at), task=task)
 
     def _place(self, picture: Picture, task: Task) -> tuple[str | None, str | None]:
-        if kind_of(task.name) not in TRANSFERS and task.applies_to_ref is None:
+        sr = picture.srs.get(task.applies_to_ref or "")
+        if sr is not None:
+            return sr.uuid, None
+        if kind_of(task.name) not in TRANSFERS:
             return None, None
         of = (picture.vdis_by_sr, picture.vms)
         if self._names is None or any(one is not other for one, other in zip(of, self._names_of, strict=True)):

@@ -202,6 +202,7 @@ def tasks(now: str) -> tuple[Column, ...]:
         Column("STARTED", ago("created_at", now), "created_at", right=True),
         Column("DETAIL", text("detail"), "detail", shrink=20, drop=4),
         Column("HOST", text("host_name"), "host_name", shrink=10, drop=8),
+        Column("BY", text("creator"), "creator", shrink=8, drop=10),
         Column("POOL", text("pool_name"), "pool_name", shrink=8, varies=True, drop=5),
     )
 

@@ -70,6 +70,7 @@ def load_pool(
         tracker, loaded = PoolTracker(pool_uuid), _hosts(store, registered, stored, host_ids)
     days = store.readers.call(lambda c: days_of_pool(c, pool_uuid, store.clock() - CYCLES_KEPT * CYCLE))
     backups = BackupsKeeper(thresholds, cycles_of(days))
+    backups.resume(findings)
     fold = PoolFold(pool_uuid, version, tracker, Judge(thresholds), restored_ledger(findings), backups)
     building = stored.state is None or any(one != version for one in versions)
     return Loaded(fold, building, refused), loaded

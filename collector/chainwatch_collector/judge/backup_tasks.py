@@ -36,6 +36,12 @@ def _age(task: TaskSeen, now: datetime) -> float:
     return (now - task.created_at).total_seconds()
 
 
+def _params(task: TaskSeen) -> dict[str, str]:
+    """For the steps; and how it stands, so that a restarted collector knows that it did not begin just now."""
+    stands = {"still_since": task.still_since.isoformat(), "progress": repr(task.progress)}
+    return {"task_uuid": task.uuid, **stands, **({"host": task.host_name} if task.host_name else {})}
+
+
 def _condition(task: TaskSeen, now: datetime, summary: str) -> Condition:
     return Condition(
         code="BACKUP_STALLED",
@@ -44,7 +50,7 @@ def _condition(task: TaskSeen, now: datetime, summary: str) -> Condition:
         summary=f"{task.kind.capitalize()} {summary}",
         since=min(task.still_since, now),
         variant="ghost" if task.ghost else "",
-        params={"task_uuid": task.uuid, **({"host": task.host_name} if task.host_name else {})},
+        params=_params(task),
         sr_uuid=task.sr_uuid,
         hosts=frozenset((task.host_uuid,) if task.host_uuid else ()),
         vdis=frozenset((task.vdi_uuid,) if task.vdi_uuid else ()),

@@ -3,7 +3,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from chainwatch_collector.backups.keeper import BackupsKeeper
 from chainwatch_collector.inventory.records import HostRates, Task
+from chainwatch_collector.keep.folded import FindingIn
 from collector.judge.scene import MASTER, Scene, disk, host_ref, quiet_pool
 from smlog import SR, C
 
@@ -31,6 +33,27 @@ def test_a_stalled_export_is_told_and_clears_when_bytes_move() -> None:
     assert "on xcp1" in found.summary
     assert any(step.command == f"xe task-cancel uuid={TASK}" for step in found.next)
     assert exporting(scene, 1, 90.0 * MIB).codes() == set()
+
+
+def test_a_stalled_export_is_still_stalled_after_a_restart() -> None:
+    scene = exporting(quiet_pool(disk(C)), 20, 100.0)
+    scene.look()
+    assert scene.last is not None
+    (row,) = [one for one in scene.last.findings if one.code == "BACKUP_STALLED"] or exporting_rows(scene)
+    scene.backups = BackupsKeeper(scene.thresholds)
+    scene.backups.resume([row])
+    assert "BACKUP_STALLED" in exporting(scene, 1, 100.0).codes()
+    scene.backups = BackupsKeeper(scene.thresholds)
+    scene.backups.resume([row])
+    assert "BACKUP_STALLED" not in exporting(scene, 1, 100.0, progress=0.5).codes()
+
+
+def exporting_rows(scene: Scene) -> list[FindingIn]:
+    """The finding as it was stored, where this look had nothing new to store."""
+    scene.now += timedelta(seconds=61)
+    scene.look()
+    assert scene.last is not None
+    return [one for one in scene.last.findings if one.code == "BACKUP_STALLED"]
 
 
 def test_a_slow_export_is_not_stalled() -> None:
