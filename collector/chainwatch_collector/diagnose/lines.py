@@ -1,4 +1,4 @@
-"""A log file's bytes as lines with their offsets in the uncompressed file, selected as an agent would select them."""
+"""A log file's bytes as lines with their offsets in the uncompressed file: an SMlog whole, of others a selection."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from contextlib import closing
 from datetime import datetime
 from typing import IO, cast
 
+from chainwatch_agent.policy import FLOOR, part_for
+from chainwatch_agent.select import Selector
+
 from chainwatch_collector.diagnose.limits import MIB, Budget
 from chainwatch_collector.diagnose.sources import LogFile
 from chainwatch_collector.read.facts import Line
-from chainwatch_collector.read.grammar_host import LITERALS
 from chainwatch_collector.read.reader import log_family
 
 Selection = Callable[[bytes, int], list[tuple[int, bytes]]]
@@ -20,24 +22,13 @@ _GZIP = b"\x1f\x8b"
 
 
 def everything(data: bytes, base_offset: int) -> list[tuple[int, bytes]]:
-    """The selection that keeps all."""
+    """The selection that keeps all, for SMlogs: a wording that no agent selects yet shows here as unknown."""
     return [(base_offset, data)]
 
 
 def neighbour(name: str) -> Selection:
-    """The lines of a daemon.log, kern.log, … that hold one of the grammar's literals, and tracebacks whole."""
-    family = log_family(name)
-    literals = LITERALS.get(family, ())
-
-    def select(data: bytes, base_offset: int) -> list[tuple[int, bytes]]:
-        slices, offset = [], base_offset
-        for line in _split(data):
-            if any(literal in line for literal in literals):
-                slices.append((offset, line))
-            offset += len(line)
-        return slices
-
-    return select
+    """What an agent's floor selects of a daemon.log, kern.log, …: one selection for one file, for it remembers."""
+    return Selector(part_for(FLOOR, "/var/log/" + log_family(name)))
 
 
 class LogLines:

@@ -50,35 +50,3 @@ KERNEL = (
 USER = (Row("US1", "vhd-util", "{detail:any}", "vhd_said"),)
 
 ROWS = (*DAEMON, *KERNEL, *USER)
-
-# What makes a line of these logs worth a look: the offline selection of neighbours, where no agent's policy says it.
-LITERALS: dict[str, tuple[bytes, ...]] = {
-    "daemon.log": (
-        b"SMGC@",
-        b"Garbage Collector for SR",
-        b"Traceback (most",
-        b"/sm/cleanup",
-        b"cleanup.py[",
-        b"cleanup[",
-        b"remaining active paths",
-        b"mark as failed",
-        b"Kernel reported iSCSI",
-        b" tapdisk[",
-    ),
-    "kern.log": (
-        b"I/O error",
-        b" error, dev ",
-        b"EXT4-fs error",
-        b"Remounting filesystem read-only",
-        b"Aborting journal",
-        b"not responding",
-        b"nfs: server",
-        b"multipath: Failing",
-        b"conn error",
-        b"recovery timed out",
-        b"Out of memory",
-        b"drbd ",
-    ),
-    "user.log": (b"libvhd::", b" vhd-util"),
-    "drbd-kern.log": (b"drbd ",),
-}
