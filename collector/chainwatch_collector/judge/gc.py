@@ -8,14 +8,14 @@ from datetime import datetime
 from chainwatch_collector.chains import forest
 from chainwatch_collector.inventory.records import Host
 from chainwatch_collector.judge.answer import Severity
-from chainwatch_collector.judge.condition import Condition, log_sources, of_sr, sr_words
+from chainwatch_collector.judge.condition import Condition, log_sources, of_sr, sr_words, vdi_words
 from chainwatch_collector.judge.known import covered, gc_host_state
 from chainwatch_collector.judge.registry import family
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.read.words import LineRef, Switch
 from chainwatch_collector.track.incidents import Incident
 from chainwatch_collector.track.state import PoolState, SrState
-from chainwatch_collector.words import duration, plural, short
+from chainwatch_collector.words import duration, plural
 
 REASONS = {
     "scan_failed": "its scan failed on an image that cannot be read, which stops every merge of the SR",
@@ -44,7 +44,7 @@ def crashed(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Con
                 sr,
                 "GC_CRASHED",
                 severity,
-                _crash_words(sr, incident),
+                _crash_words(state, sr, incident),
                 now=now,
                 incidents=(incident,),
                 key=incident.cause,
@@ -52,9 +52,9 @@ def crashed(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Con
             )
 
 
-def _crash_words(sr: SrState, incident: Incident) -> str:
+def _crash_words(state: PoolState, sr: SrState, incident: Incident) -> str:
     runs = "the last GC run" if incident.count == 1 else f"the last {incident.count} GC runs"
-    said = f" ({incident.detail[:160]})" if incident.detail else ""
+    said = f" ({_with_host_names(state, incident.detail)})" if incident.detail else ""
     verb = "was" if incident.count == 1 else "were"
     return f"{runs} of {sr_words(sr)} {verb} ended by an error: {REASONS.get(incident.cause, incident.cause)}{said}."
 
@@ -69,9 +69,8 @@ def interrupted(state: PoolState, now: datetime, limits: Thresholds) -> Iterator
             continue
         runs = sum(one.count for one in cut)
         told = [f"{plural(runs, 'GC run')} in a row aborted or killed with no merge finished"] if cut else []
-        told += [
-            f"a leaf merge of {short(one.vdi) or 'a disk'} had to be undone after a GC died in it" for one in undone
-        ]
+        halves = [vdi_words(sr, one.vdi) if one.vdi else "a disk" for one in undone]
+        told += [f"a leaf merge of {half} had to be undone after a GC died in it" for half in halves]
         yield of_sr(
             sr,
             "GC_INTERRUPTED",
@@ -89,7 +88,7 @@ def blocked_by_host(state: PoolState, now: datetime, limits: Thresholds) -> Iter
     """A pool member that cannot be asked ended runs, or holds one up: T17 is asked and nothing follows."""
     for sr in state.srs.values():
         for incident in sr.open_incidents("host_blocked"):
-            said = f": {incident.detail[:160]}" if incident.detail else ""
+            said = f": {_with_host_names(state, incident.detail)}" if incident.detail else ""
             what = f"{plural(incident.count, 'GC run')} of {sr_words(sr)} ended because"
             yield _blocked(state, sr, what, f"could not be asked{said}.", incident.hosts, "down", now, (incident,))
         step = sr.step
@@ -140,6 +139,13 @@ def _host_named(state: PoolState, name: str) -> Host | None:
     """By reference, uuid, label or hostname: SM prints whichever it has."""
     records = state.picture.hosts.values() if state.picture is not None else ()
     return next((one for one in records if name in (one.ref, one.uuid, one.name, one.hostname)), None)
+
+
+def _with_host_names(state: PoolState, error: str) -> str:
+    """XenAPI's error without the references of hosts, at most 160 characters."""
+    for record in state.picture.hosts.values() if state.picture is not None else ():
+        error = error.replace(record.ref, record.name)
+    return error[:160]
 
 
 def _host_words(name: str, record: Host | None) -> str:

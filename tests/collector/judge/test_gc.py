@@ -166,6 +166,7 @@ def test_run_that_ended_over_a_host_and_the_host_that_is_down(asked: str) -> Non
     found = scene.log(log).look()
     assert found["GC_BLOCKED_BY_HOST"].because == (found["HOST_DOWN"].id,)
     assert "because host xcp2 (down, says XenAPI) could not be asked" in found["GC_BLOCKED_BY_HOST"].summary
+    assert "['HOST_OFFLINE', 'xcp2']" in found["GC_CRASHED"].summary
     scene.log(good_run(Smlog(host="xcp1", now=scene.now), 101))
     assert not {"GC_BLOCKED_BY_HOST", "GC_CRASHED"} & scene.codes()
 
