@@ -17,9 +17,8 @@ from chainwatch_collector.backups.pattern import named
 from chainwatch_collector.backups.schedule import Schedule, ScheduleError, parse
 
 TIMEOUT_SECONDS: Final = 30.0
-MAX_BYTES: Final = 64 * 2**20
-LOGS: Final = 2000
-LOGS_SPAN: Final = timedelta(days=40)
+MAX_BYTES: Final = 128 * 2**20
+LOGS_SPAN: Final = timedelta(days=15)
 _STATUSES: Final[tuple[RunStatus, ...]] = ("success", "skipped", "failure", "interrupted", "pending")
 
 
@@ -40,11 +39,12 @@ async def read(url: str, token: str, verify: ssl.SSLContext | bool, mounts: Mapp
         schedules = await _collection(client, "schedules")
         remotes = await _collection(client, "backup-repositories")
         servers = await _collection(client, "servers")
-        logs = await _collection(client, "backup-logs", limit=LOGS)
+        # A limit would keep the oldest: they come in the order of time. The filter is Xen Orchestra's complex-matcher.
+        logs = await _collection(client, "backup-logs", filter=f"start:>{int((now - LOGS_SPAN).timestamp() * 1000)}")
     return seen_of(jobs, schedules, remotes, servers, logs, mounts, now)
 
 
-async def _collection(client: httpx2.AsyncClient, name: str, **query: int) -> list[dict[str, Any]]:
+async def _collection(client: httpx2.AsyncClient, name: str, **query: str) -> list[dict[str, Any]]:
     """The objects of a collection. Raises `XoError`."""
     body = bytearray()
     try:

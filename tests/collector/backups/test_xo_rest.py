@@ -120,6 +120,8 @@ async def test_jobs_logs_and_servers_are_read(orchestra: Orchestra) -> None:
     (remote,) = job.remotes
     assert (remote.name, remote.path) == ("nas", "/mnt/nas")
     assert "secret" not in repr(seen)
+    logs = next(path for path in orchestra.asked if "backup-logs" in path)
+    assert parse_qs(urlsplit(logs).query)["filter"] == [f"start:>{millis(NOW - timedelta(days=15))}"]
     assert seen.servers == {"pool-1": "connected"}
     assert [(one.vm, one.status, one.no_space) for one in seen.runs] == [
         ("vm-1", "skipped", ()),
