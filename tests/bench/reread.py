@@ -31,7 +31,7 @@ def reread_million_s(count: int = 1_000_000) -> float:
         try:
             migrate(engine)
             with engine.begin() as connection:
-                _store(connection, count)
+                store_records(connection, count)
             with engine.connect() as connection:
                 return _reread(connection, count)
         finally:
@@ -52,15 +52,16 @@ def _reread(connection: Connection, count: int) -> float:
     return seconds
 
 
-def _store(connection: Connection, count: int) -> None:
+def store_records(connection: Connection, count: int) -> None:
+    """So many records of one host, in one file, as ingest leaves them."""
     micros = int(NOW.timestamp() * 1e6)
     connection.execute(HOSTS.insert(), {"id": _HOST, "uuid": "0" * 36, "registered_at_us": micros})
     connection.execute(LOGS.insert(), {"id": _LOG, "path": LOG})
     offset, pid, rows = 0, 1000, []
     for number in range(count):
-        if not number % len(_RUN):
+        if not number % len(RUN):
             pid += 10
-        data = _RUN[number % len(_RUN)].replace(b"[1000]", b"[%d]" % pid).replace(b"[1001]", b"[%d]" % (pid + 1))
+        data = RUN[number % len(RUN)].replace(b"[1000]", b"[%d]" % pid).replace(b"[1001]", b"[%d]" % (pid + 1))
         rows.append((_FILE, offset, number, micros // 1000, data))
         offset += len(data) + 1
         if len(rows) == 20_000:
@@ -99,7 +100,7 @@ def _run() -> list[bytes]:
     return log.updated(1000).finish(1000).lines
 
 
-_RUN = _run()
+RUN = _run()
 
 
 def figures() -> list[Figure]:
