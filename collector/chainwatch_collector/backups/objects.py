@@ -4,7 +4,7 @@ A base is valid (chains.md 3.4) where its disk's snapshot carries the job, was e
 a snapshot of a disk that the VM has; for a replication a managed VDI with `xo:copy_of` = the base is on the target SR.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -122,16 +122,39 @@ def bases(
 def _snapshots(index: PoolIndex) -> dict[Ref, list[_Snapshot]]:
     """VM ref → its snapshots with marks of a backup, oldest first."""
     found: dict[Ref, list[_Snapshot]] = {}
+    held: set[Ref] = set()
     for vm in index.picture.vms.values():
         if not vm.is_a_snapshot or vm.snapshot_of_ref is None:
             continue
         keys = keys_of(vm.name, vm.other_config)
         disks = tuple((vdi, joined(keys_of(vdi.name, vdi.other_config), keys)) for vdi in index.disks(vm))
+        held.update(vdi.ref for vdi, _ in disks)
         if keys.marked or any(own.marked for _, own in disks):
             found.setdefault(vm.snapshot_of_ref, []).append(_Snapshot(vm, keys, disks))
+    for ref, one in _purged(index, held):
+        found.setdefault(ref, []).append(one)
     for snapshots in found.values():
         snapshots.sort(key=lambda one: (one.at is not None, one.at.timestamp() if one.at else 0.0, one.vm.uuid))
     return found
+
+
+def _purged(index: PoolIndex, held: Set[Ref]) -> Iterator[tuple[Ref, _Snapshot]]:
+    """Bases whose VM snapshot is gone: with changed-block tracking Xen Orchestra may purge a snapshot's data and keep
+    its disks' metadata alone. Those of one run of one VM belong together."""
+    runs: dict[tuple[str, str, datetime | None], list[tuple[Vdi, BackupKeys]]] = {}
+    for vdi in index.picture.all_vdis():
+        if vdi.is_a_snapshot and vdi.other_config and vdi.ref not in held:
+            keys = keys_of(vdi.name, vdi.other_config)
+            if keys.job and keys.vm and not keys.copy_of:
+                runs.setdefault((keys.vm, keys.job, keys.at), []).append((vdi, keys))
+    if not runs:
+        return
+    refs = {vm.uuid: vm.ref for vm in index.picture.vms.values()}
+    for (vm_uuid, _, _), disks in runs.items():
+        first, keys = disks[0]
+        stand_in = Vm(ref=first.ref, uuid=first.uuid, name=first.name, snapshot_time=first.snapshot_time)
+        if vm_uuid in refs:
+            yield refs[vm_uuid], _Snapshot(stand_in, keys, tuple(disks))
 
 
 def _base(

@@ -143,6 +143,17 @@ def test_a_deleted_base_is_known_by_its_replica() -> None:
     assert pool.base().problem == "no_base"
 
 
+def test_a_base_whose_snapshot_was_purged_is_its_disks_alone() -> None:
+    pool = Pool(2)
+    taken = pool.snapshot()
+    pool.replica(taken)
+    del pool.vms[taken.ref]
+    pool.vbds = {key: vbd for key, vbd in pool.vbds.items() if vbd.vm_ref != taken.ref}
+    base = pool.base()
+    assert (base.problem, base.job) == ("", JOB)
+    assert base.snapshot_uuid in pool.vdis
+
+
 def test_a_full_copy_needs_no_base() -> None:
     pool = Pool()
     whole = pool.machine("whole", "db copy", [pool.put(disk(uuid(900)))], other_config={**EXPORTED})
