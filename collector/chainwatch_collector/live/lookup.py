@@ -26,9 +26,20 @@ def find(board: Board, text: str, kinds: Sequence[SubjectKind] = ()) -> Subject:
     named = _named(board, frozenset(kinds), wanted)
     if named:
         return _one(text, named)
-    if len(lowered) >= _PREFIX:
-        return _one(text, _beginning(board, frozenset(kinds), lowered))
-    raise UnknownSubjectError(text)
+    begins = _beginning(board, frozenset(kinds), lowered) if len(lowered) >= _PREFIX else []
+    return _one(text, begins or _of_backups(board, frozenset(kinds), wanted))
+
+
+def _of_backups(board: Board, kinds: frozenset[str], text: str) -> list[Subject]:
+    """Backup jobs and their targets, by their whole name or uuid: what else is called so goes before them."""
+    found = []
+    for pool, state in board.states.items():
+        for job in state.backups.jobs:
+            if job.home and (not kinds or "job" in kinds):
+                found.append(Subject("job", job.uuid, job.name, pool))
+            if job.home and (not kinds or "remote" in kinds):
+                found += [Subject("remote", target.uuid, target.name, pool) for target in job.targets]
+    return [one for one in found if text in (one.uuid, one.name)]
 
 
 def by_uuids(board: Board, uuids: frozenset[str], kinds: Sequence[SubjectKind] = ()) -> list[Subject]:

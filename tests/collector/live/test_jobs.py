@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from chainwatch_collector.backups.keeper import BackupsKeeper
 from chainwatch_collector.backups.news import BackupNews
-from chainwatch_collector.backups.seen import JobSeen
+from chainwatch_collector.backups.seen import JobSeen, TargetSeen
 from chainwatch_collector.fold.pool_fold import Judged
-from chainwatch_collector.live import backups, jobs
+from chainwatch_collector.live import backups, jobs, lookup
 from chainwatch_collector.live.board import Board
 from chainwatch_collector.show.changes import ChangeHub
 from chainwatch_collector.show.views import Subject, UnknownSubjectError
@@ -53,6 +53,15 @@ def test_a_window_without_room_is_refused() -> None:
     (window,) = view.windows
     assert (window.answer, window.disks, window.sr_name) == ("refused", 2, "store")
     assert "its window needs" in view.sentence
+
+
+def test_jobs_and_their_targets_are_found_by_name() -> None:
+    target = TargetSeen(uuid="r1", name="/mnt/nas")
+    board = board_of(with_job(Pool(), home=True, targets=(target,)))
+    assert lookup.find(board, "nightly") == Subject("job", "job-1", "nightly", POOL_UUID)
+    assert lookup.find(board, "/mnt/nas", ("remote",)).uuid == "r1"
+    with pytest.raises(UnknownSubjectError):
+        lookup.find(board, "nightly", ("sr",))
 
 
 def test_an_unknown_job_lists_those_that_there_are() -> None:
