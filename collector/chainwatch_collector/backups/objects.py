@@ -103,6 +103,9 @@ def bases(
     found: list[BaseSeen] = []
     left: list[LeftoverSeen] = []
     by_source = _snapshots(index)
+    replicating: dict[str, list[str]] = {}
+    for source, owner in replicas.by_vm:
+        replicating.setdefault(source, []).append(owner)
     guests = [vm for vm in index.picture.vms.values() if not (vm.is_a_snapshot or vm.is_control_domain)]
     for vm in guests:
         marked = by_source.get(vm.ref, [])
@@ -111,9 +114,8 @@ def bases(
             owner = snapshot.keys.owner or next((keys.owner for _, keys in snapshot.disks if keys.owner), "")
             if owner:
                 jobs.setdefault(owner, []).append(snapshot)
-        for source, owner in replicas.by_vm:
-            if source == vm.uuid:
-                jobs.setdefault(owner, [])
+        for owner in replicating.get(vm.uuid, ()):
+            jobs.setdefault(owner, [])
         found += [_base(index, vm, (job, snapshots), replicas, declared or {}) for job, snapshots in jobs.items()]
         left += _leftovers(index.picture.as_of, vm, marked)
     return tuple(found), tuple(left)
