@@ -205,7 +205,7 @@ _KEYS = {
     },
     "limits": {
         "window_bytes": _bytes("window_bytes", 64 * 1024, 64 * MIB, 4 * MIB),
-        "span_bytes": _bytes("span_bytes", 4096, 512 * 1024, 256 * 1024),
+        "span_bytes": _bytes("span_bytes", 4096, 512 * 1024, 128 * 1024),
         "observations": ("ring_observations", _whole(8, 100000), "a number from 8 to 100000 is right", 256),
     },
     "watch": {

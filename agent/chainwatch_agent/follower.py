@@ -46,7 +46,7 @@ _MAX_LATE = 3
 class Pace(NamedTuple):
     """Sizes and times of reading. `settle_seconds`: how long the partial last line of a rotated file may still grow."""
 
-    span_bytes: int = 256 * 1024
+    span_bytes: int = 128 * 1024
     empty_span_seconds: float = 1.0
     settle_seconds: float = 2.0
     unreadable_tries: int = 5
