@@ -7,6 +7,7 @@ a commit goes into the future's callbacks.
 
 import enum
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -71,15 +72,23 @@ class Writer:
         self._weights = dict.fromkeys(Priority, 0)
         self._condition = threading.Condition()
         self._closing = False
+        # When the first of what waits wants to be written, by the monotonic clock.
+        self._due = math.inf
         self.counters = WriterCounters()
         self._thread = threading.Thread(target=self._run, name="keep-writer", daemon=True)
         self._thread.start()
 
     def submit(
-        self, work: Callable[[Connection], T], *, priority: Priority = Priority.PROJECTION, weight: int = 1024
+        self,
+        work: Callable[[Connection], T],
+        *,
+        priority: Priority = Priority.PROJECTION,
+        weight: int = 1024,
+        within_seconds: float = 0.0,
     ) -> "Future[T]":
         """Queue a unit. The future's result is there after the commit that holds it is durable.
 
+        `within_seconds`: so long it may wait for others to share a commit with; one that may not takes it along.
         Raises `WriterClosedError`, and `WriterBusyError` where the queue is full.
         """
         unit: _Unit[T] = _Unit(work, weight)
@@ -90,8 +99,14 @@ class Writer:
                 raise WriterBusyError(f"the database falls behind: {self._weights[priority]} bytes wait to be written")
             self._queues[priority].append(unit)
             self._weights[priority] += weight
-            self._condition.notify()
+            self._be_due(time.monotonic() + within_seconds)
         return unit.future
+
+    def hurry(self) -> None:
+        """What waits for company is written now."""
+        with self._condition:
+            if self._due < math.inf:
+                self._be_due(0.0)
 
     def write(
         self, work: Callable[[Connection], T], *, priority: Priority = Priority.PROJECTION, weight: int = 1024
@@ -107,15 +122,22 @@ class Writer:
         if self._thread is not threading.current_thread():
             self._thread.join()
 
+    def _be_due(self, at: float) -> None:
+        if at < self._due:
+            self._due = at
+            self._condition.notify()
+
     def _run(self) -> None:
         while True:
             with self._condition:
-                while not any(self._queues.values()) and not self._closing:
-                    self._condition.wait()
+                while not self._closing and (left := self._due - time.monotonic()) > 0:
+                    self._condition.wait(None if left == math.inf else left)
                 batch = self._take()
-            if not batch:
+                self._due = 0.0 if any(self._queues.values()) else math.inf
+            if batch:
+                self._commit(batch)
+            elif self._closing:
                 return
-            self._commit(batch)
 
     def _take(self) -> list[_Unit[Any]]:
         batch: list[_Unit[Any]] = []

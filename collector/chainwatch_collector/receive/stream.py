@@ -13,7 +13,16 @@ import grpc
 from chainwatch.v1 import ingest_service_pb2
 
 from chainwatch_collector.keep.ingest import StreamBatch
-from chainwatch_collector.keep.intake import Committed, FileKey, FileSeenIn, Item, Refusal, SpanIn, StreamOpened
+from chainwatch_collector.keep.intake import (
+    Committed,
+    FileKey,
+    FileSeenIn,
+    Item,
+    ObservationIn,
+    Refusal,
+    SpanIn,
+    StreamOpened,
+)
 from chainwatch_collector.keep.writer import Priority, WriterBusyError
 from chainwatch_collector.receive.answers import acks_of
 from chainwatch_collector.receive.identity import Peer
@@ -25,6 +34,8 @@ from chainwatch_collector.receive.shared import Shared
 LOG = logging.getLogger(__name__)
 Context = grpc.aio.ServicerContext[ingest_service_pb2.AgentMessage, ingest_service_pb2.CollectorMessage]
 _BUSY_SECONDS = 0.05
+# An observation that is alone waits so long for those of other hosts: a commit costs more than what is in it.
+_COMPANY_SECONDS = 0.05
 _STATUS = {
     "superseded": grpc.StatusCode.ABORTED,
     "hole": grpc.StatusCode.FAILED_PRECONDITION,
@@ -71,6 +82,7 @@ class HostStream:
         self._in_flight_bytes = 0
         self._room = asyncio.Event()
         self._room.set()
+        self._waits_for_company = False
         self._pump_task: asyncio.Task[None] | None = None
         self._reader_task: asyncio.Task[None] | None = None
         self._write_lock = asyncio.Lock()
@@ -155,6 +167,9 @@ class HostStream:
         self._pending.append(item)
         self._pending_bytes += size
         self._shared.budget.take(size)
+        if self._waits_for_company and not isinstance(item, ObservationIn):
+            # Lines must not wait behind it.
+            self._shared.writer.hurry()
         if self._pump_task is None or self._pump_task.done():
             self._pump_task = asyncio.ensure_future(self._pump())
 
@@ -177,16 +192,24 @@ class HostStream:
     async def _commit_once(self) -> None:
         items, size = self._pending, self._pending_bytes
         batch = StreamBatch(self.opened.host_id, self.opened.stream_epoch, self._seen, items, self._shared.now_us())
+        alone = all(isinstance(item, ObservationIn) for item in items)
         try:
-            future = self._shared.writer.submit(batch.apply, priority=Priority.EVIDENCE, weight=size)
+            future = self._shared.writer.submit(
+                batch.apply,
+                priority=Priority.EVIDENCE,
+                weight=size,
+                within_seconds=_COMPANY_SECONDS if alone else 0.0,
+            )
         except WriterBusyError:
             self._shared.counters.busy_waits_total += 1
             await asyncio.sleep(_BUSY_SECONDS)
             return
         self._pending, self._pending_bytes, self._in_flight_bytes = [], 0, size
+        self._waits_for_company = alone
         try:
             committed = await asyncio.wrap_future(future)
         finally:
+            self._waits_for_company = False
             self._in_flight_bytes = 0
             self._shared.budget.give_back(size)
             self._room.set()

@@ -72,6 +72,28 @@ def test_urgent_units_come_first(store: Store) -> None:
     assert order == ["span", "fold", "tidy"]
 
 
+def test_who_may_wait_shares_the_commit_of_who_may_not(store: Store) -> None:
+    patient = [store.writer.submit(add(str(number)), within_seconds=600) for number in range(3)]
+    store.writer.write(add("urgent"))
+    assert [future.result(5) for future in patient] == ["0", "1", "2"]
+    assert store.writer.counters.commits == 1
+    later = store.writer.submit(add("later"), within_seconds=600)
+    store.writer.hurry()
+    assert later.result(5) == "later"
+    assert store.writer.submit(add("soon"), within_seconds=0.01).result(5) == "soon"
+    last = store.writer.submit(add("last"), within_seconds=600)
+    store.writer.close()
+    assert last.result(5) == "last"
+
+
+def test_a_unit_that_nobody_wants_any_more_is_left_out(store: Store) -> None:
+    unwanted = store.writer.submit(add("unwanted"), within_seconds=600)
+    assert unwanted.cancel()
+    store.writer.hurry()
+    assert store.writer.write(add("wanted")) == "wanted"
+    assert paths(store) == ["wanted"]
+
+
 def test_the_queue_is_bounded_and_an_empty_one_takes_anything(database: Database) -> None:
     engine = open_engine(database.parsed)
     migrate(engine)
