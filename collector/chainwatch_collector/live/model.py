@@ -82,6 +82,7 @@ class LiveModel:
         self._thresholds = thresholds
         self._rescans = rescans
         self._owners = forests.Owners()
+        self._srs = storage.SrViews()
         self._names = storage.FullNames()
 
     def now(self) -> datetime:
@@ -100,7 +101,7 @@ class LiveModel:
         return pools.agent_views(self._board, self.now())
 
     def srs(self) -> Mapping[str, SrView]:
-        return storage.sr_views(self._board, pools.agent_states(self._board))
+        return self._srs.of(self._board, pools.agent_states(self._board))
 
     def merges(self) -> Sequence[MergeView]:
         return storage.merge_views(self._board, self.now(), self._names)

@@ -17,15 +17,28 @@ MERGES_SHOWN_FOR: Final = timedelta(days=1)
 _FULL_UUID: Final = 36
 
 
-def sr_views(board: Board, states: Mapping[str, AgentState]) -> dict[str, SrView]:
-    """SR uuid → view, of every picture. `states`: host uuid → its agent's state."""
-    views: dict[str, SrView] = {}
-    for pool, picture in board.pictures.items():
-        attached = _attachments(picture, states)
-        state = board.states.get(pool)
-        for sr in picture.srs.values():
-            views[sr.uuid] = _sr_view(pool, pool_name(board, pool), picture, sr, state, attached.get(sr.ref, ()))
-    return views
+class SrViews:
+    """SR uuid → view. A pool's are made anew only when its picture, its state or an agent's state changed."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, tuple[Picture, PoolState | None, Mapping[str, AgentState], dict[str, SrView]]] = {}
+
+    def of(self, board: Board, states: Mapping[str, AgentState]) -> dict[str, SrView]:
+        """Of every picture. `states`: host uuid → its agent's state."""
+        views: dict[str, SrView] = {}
+        for pool, picture in board.pictures.items():
+            state, kept = board.states.get(pool), self._of.get(pool)
+            if kept is None or kept[0] is not picture or kept[1] is not state or kept[2] != states:
+                kept = self._of[pool] = (picture, state, states, sr_views(board, pool, states))
+            views.update(kept[3])
+        return views
+
+
+def sr_views(board: Board, pool: str, states: Mapping[str, AgentState]) -> dict[str, SrView]:
+    """Of one pool that has a picture."""
+    picture, state, name = board.pictures[pool], board.states.get(pool), pool_name(board, pool)
+    attached = _attachments(picture, states)
+    return {sr.uuid: _sr_view(pool, name, picture, sr, state, attached.get(sr.ref, ())) for sr in picture.srs.values()}
 
 
 def _sr_view(

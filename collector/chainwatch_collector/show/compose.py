@@ -94,8 +94,8 @@ def effects_of(root: FindingBody, bodies: Sequence[FindingBody]) -> list[Finding
     return [body for body in bodies if body.id in below and body.id != root.id]
 
 
-def srs(scope: Scope, bodies: Sequence[FindingBody] | None = None) -> list[SrBody]:
-    """Every SR in sight, worst first, then by name."""
+def srs(scope: Scope, bodies: Sequence[FindingBody] | None = None, only: str | None = None) -> list[SrBody]:
+    """Every SR in sight, worst first, then by name; `only`: this one."""
     names, views = scope.pool_names(), scope.model.srs()
     by_sr: dict[str, list[FindingBody]] = {}
     for body in findings(scope) if bodies is None else bodies:
@@ -104,6 +104,8 @@ def srs(scope: Scope, bodies: Sequence[FindingBody] | None = None) -> list[SrBod
     rows = []
     for pool_uuid, answer in scope.answers().items():
         for sr in answer.srs:
+            if only not in (None, sr.uuid):
+                continue
             rows.append(
                 _sr_body(sr, pool_uuid, names.get(pool_uuid, pool_uuid), by_sr.get(sr.uuid, ()), views.get(sr.uuid))
             )

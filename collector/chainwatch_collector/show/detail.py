@@ -43,9 +43,8 @@ def sr(scope: Scope, subject: Subject) -> SrDetailBody:
 
 
 def _row(scope: Scope, subject: Subject, bodies: Sequence[FindingBody]) -> SrBody:
-    for row in compose.srs(scope, bodies):
-        if row.uuid == subject.uuid:
-            return row
+    for row in compose.srs(scope, bodies, subject.uuid):
+        return row
     raise NotAvailableError(f"there is no answer for {subject.name} yet", "its pool is being read; try again shortly")
 
 

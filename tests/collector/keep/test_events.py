@@ -54,6 +54,37 @@ def offsets(store: Store, wanted: EventFilter, size: int) -> list[int]:
             return seen
 
 
+def add_host(connection: Connection, number: int, ownership: Ownership, seconds: float) -> None:
+    """30 events of another host, its file's id ten times its number, one every so many seconds."""
+    connection.execute(insert(HOSTS).values(id=number, uuid=str(number) * 36, registered_at_us=1))
+    file = {"id": 10 * number, "host_id": number, "log_id": 1, "ordinal": 1, "fingerprint": b"g", "salt": number}
+    connection.execute(insert(FILES).values(**file, born_on=NOW.date()))
+    events = [EventIn(10 * number, n, number, NOW + timedelta(seconds=seconds * n), "GcStarted", SR) for n in range(30)]
+    commit_step(connection, ownership, FoldStep(1, events=events), NOW)
+
+
+@pytest.mark.parametrize("host_ids", [None, [2, 3], [3]])
+@pytest.mark.parametrize("ascending", [False, True])
+@pytest.mark.parametrize("size", [1, 7, 200])
+def test_hosts_are_merged_in_order_of_time(
+    store: Store, size: int, ascending: bool, host_ids: list[int] | None
+) -> None:
+    def several(connection: Connection) -> None:
+        ownership = fill(connection)
+        add_host(connection, 2, ownership, 0.3)
+        add_host(connection, 3, ownership, 5)
+
+    store.writer.write(several)
+    wanted = EventFilter(host_ids=host_ids, ascending=ascending)
+    seen: list[EventPlace] = []
+    after: EventPlace | None = None
+    while not seen or after is not None:
+        page, after = store.readers.call(lambda c, after=after: events_page(c, wanted, size, after))  # type: ignore[misc]
+        seen += [row.place for row in page]
+    assert len(seen) == (110 if host_ids is None else 30 * len(host_ids))
+    assert seen == sorted(set(seen), reverse=not ascending)
+
+
 @pytest.mark.parametrize("size", [1, 7, 50])
 def test_pages_follow_each_other_without_loss_or_repetition(store: Store, size: int) -> None:
     store.writer.write(fill)

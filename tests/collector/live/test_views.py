@@ -131,7 +131,7 @@ def test_pools_say_whether_they_answer() -> None:
 
 def test_an_sr_has_its_gc_host_and_attachments() -> None:
     board = board_of(merging())
-    view = storage.sr_views(board, pools.agent_states(board))[SR]
+    view = storage.SrViews().of(board, pools.agent_states(board))[SR]
     assert (view.gc_host_name, view.vdis, view.pool_name, view.shared) == ("xcp1", 3, "prod", True)
     assert {(one.host_name, one.attached, one.agent) for one in view.attachments} == {
         ("xcp1", True, "reporting"),
