@@ -36,7 +36,7 @@ def pattern_empty(state: PoolState, now: datetime, limits: Thresholds) -> Iterat
 @family("BACKUP_OVERDUE")
 def overdue(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condition]:
     """So many due times passed since the last success, with the grace that a run takes; skipped counts as missed."""
-    marks = _marks(state.backups.bases)
+    marks, grace = _marks(state.backups.bases), limits.backup_overdue_grace_seconds
     names = {vm.uuid: vm.name for vm in state.picture.vms.values()} if state.picture is not None else {}
     for job in state.backups.jobs:
         for vm in job.vms:
@@ -44,13 +44,9 @@ def overdue(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Con
             since = last or job.tried.get(vm)
             if since is None:
                 continue
-            missed = [at for at in job.due if at > since and (now - at).total_seconds() >= _grace(limits)]
+            missed = [at for at in job.due if at > since and (now - at).total_seconds() >= grace]
             if len(missed) >= max(1, limits.backup_overdue_runs):
                 yield _overdue(job, vm, names.get(vm, ""), last, missed)
-
-
-def _grace(limits: Thresholds) -> float:
-    return limits.backup_overdue_grace_seconds
 
 
 def _marks(bases: tuple[BaseSeen, ...]) -> dict[tuple[str, str], datetime]:
