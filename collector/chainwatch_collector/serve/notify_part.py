@@ -54,6 +54,8 @@ LOG: Final = logging.getLogger(__name__)
 T = TypeVar("T")
 LOOK_SECONDS: Final = 1.0
 REPEAT_SECONDS: Final = 60.0
+GONE_AFTER: Final = timedelta(minutes=10)
+LOOK_ANYWAY: Final = timedelta(minutes=1)
 _LEASE_SECONDS: Final = 2 * TIMEOUT_SECONDS
 _AWAY: Final = (SQLAlchemyError, QueryTimeoutError, WriterBusyError, WriterClosedError)
 
@@ -91,6 +93,7 @@ class NotifyPart:
         self._core: Core | None = None
         self._settling = Settling(timedelta(seconds=section.wait_seconds))
         self._waiting = 0
+        self._started_at = clock()
 
     @property
     def listener(self) -> IngestListener | None:
@@ -99,7 +102,7 @@ class NotifyPart:
 
     async def start(self, core: Core) -> None:
         """Raises `StartError` where a receiver's CA file cannot be read."""
-        self._core = core
+        self._core, self._started_at = core, self._clock()
         directory = core.settings.source.parent
         wanted = [Receiver("webhook", one, directory) for one in self._section.webhook]
         wanted += [Receiver("alertmanager", one, directory) for one in self._section.alertmanager]
@@ -145,13 +148,13 @@ class NotifyPart:
     # --- what is to be told -----------------------------------------------------------------------------------
 
     async def _look_on(self) -> None:
-        seen, is_settled = -1, False
+        seen, is_settled, looked_at = -1, False, self._clock()
         while True:
             revision = self._board.hub.revision
-            if revision != seen or not is_settled:
+            if revision != seen or not is_settled or self._clock() - looked_at > LOOK_ANYWAY:
                 with contextlib.suppress(*_AWAY):
                     is_settled = await self._look()
-                    seen = revision
+                    seen, looked_at = revision, self._clock()
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _look(self) -> bool:
@@ -165,11 +168,20 @@ class NotifyPart:
             name = channel.receiver.name
             told = await self._read(lambda c, name=name: known(c, name))  # type: ignore[misc]  # mypy cannot infer it
             over = {one.incident: why_over(one.incident, bodies) for one in told}
-            changes = self._changes(channel, told, present, settled, over, answers.keys())
+            gone = self._gone_pools(told, answers, now)
+            over |= {one.incident: "its pool is not watched any more" for one in told if _pool_of(one) in gone}
+            changes = self._changes(channel, told, present, settled, over, answers.keys() | gone)
             if changes:
                 await self._write(partial(tell, channel=name, tellings=changes, now=now))
         self._waiting = await self._read(waiting_count)
         return len(settled) == len(present)
+
+    def _gone_pools(self, told: list[Known], answers: Mapping[str, Answer], now: datetime) -> set[str]:
+        """Pools that a channel was told of and that this collector has neither a picture nor an answer of. At a start
+        pictures take a while, also of pools that do not answer."""
+        if now - self._started_at < GONE_AFTER:
+            return set()
+        return {_pool_of(one) for one in told} - self._board.pictures.keys() - answers.keys()
 
     def _changes(
         self,
@@ -255,6 +267,10 @@ class NotifyPart:
     async def _write(self, work: Callable[[Connection], T]) -> T:
         assert self._core is not None
         return await asyncio.wrap_future(self._core.writer.submit(work, priority=Priority.HOUSEKEEPING))
+
+
+def _pool_of(told: Known) -> str:
+    return str(told.body["incident"]["pool"]["uuid"])
 
 
 def _concerns(section: ChannelSection, incident: Incident) -> bool:

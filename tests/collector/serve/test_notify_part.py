@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,20 @@ async def test_a_restart_alone_tells_nothing_anew(tmp_path: Path) -> None:
                 judged(board, *(finding(code) for code in codes))
                 await until(lambda wanted=number: len(hook.received) == wanted)  # type: ignore[misc]  # mypy cannot infer it
         assert hook.events() == [("raised", "SR_FULL"), ("raised", "GC_STUCK")]
+
+
+async def test_incidents_of_a_pool_that_is_not_watched_any_more_are_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hook_server() as hook:
+        settings, board = configured(tmp_path, chat(hook)), Board(ChangeHub())
+        async with Collector(settings, [NotifyPart(board, settings.notify)]):
+            judged(board, finding("SR_FULL"))
+            await until(lambda: hook.events() == [("raised", "SR_FULL")])
+        monkeypatch.setattr(notify_part, "GONE_AFTER", timedelta(0))
+        async with Collector(settings, [NotifyPart(Board(ChangeHub()), settings.notify)]):
+            await until(lambda: hook.events()[-1] == ("resolved", "SR_FULL"))
+        assert hook.received[-1].body["why"] == "its pool is not watched any more"
 
 
 async def test_a_message_that_is_refused_for_good_does_not_hold_up_the_rest(tmp_path: Path) -> None:
