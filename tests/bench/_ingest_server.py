@@ -16,7 +16,7 @@ from chainwatch_collector.receive.limits import IngestLimits
 from chainwatch_collector.receive.server import TlsFiles, make_server
 from chainwatch_collector.receive.service import IngestService
 from chainwatch_collector.receive.shared import Shared
-from chainwatch_collector.track.observations import Observation
+from chainwatch_collector.track.observations import DuplicateRefused, Observation
 
 
 class Nobody:
@@ -29,6 +29,9 @@ class Nobody:
         pass
 
     def stream_changed(self, host_uuid: str, connected: bool) -> None:
+        pass
+
+    def duplicate_refused(self, duplicate: DuplicateRefused) -> None:
         pass
 
 

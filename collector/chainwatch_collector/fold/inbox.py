@@ -10,7 +10,7 @@ from datetime import datetime
 
 from chainwatch_collector.backups.news import BackupNews
 from chainwatch_collector.inventory.picture import Picture
-from chainwatch_collector.track.observations import Observation, ProcessesObserved, StatusObserved
+from chainwatch_collector.track.observations import DuplicateRefused, Observation, ProcessesObserved, StatusObserved
 
 MAX_SAMPLES = 20_000
 
@@ -18,7 +18,8 @@ MAX_SAMPLES = 20_000
 @dataclass
 class Mail:
     """What came since the last look. `observations`: each with the time of its coming by the collector's clock;
-    `streams`: (host uuid, connected, at); `retired`: pools that have another uuid now.
+    `streams`: (host uuid, connected, at); `retired`: pools that have another uuid now; `duplicates`: the
+    last one refused of each host.
     """
 
     evidence: set[str] = field(default_factory=set)
@@ -27,6 +28,7 @@ class Mail:
     pictures: dict[str, Picture] = field(default_factory=dict)
     retired: set[str] = field(default_factory=set)
     news: dict[str, BackupNews] = field(default_factory=dict)
+    duplicates: dict[str, DuplicateRefused] = field(default_factory=dict)
 
 
 class Inbox:
@@ -41,6 +43,7 @@ class Inbox:
         self._pictures: dict[str, Picture] = {}
         self._retired: set[str] = set()
         self._news: dict[str, BackupNews] = {}
+        self._duplicates: dict[str, DuplicateRefused] = {}
         self._closed = False
         self.samples_dropped = 0
 
@@ -71,6 +74,12 @@ class Inbox:
         """A host's stream opened or ended."""
         with self._condition:
             self._streams.append((host_uuid, connected, at))
+            self._condition.notify()
+
+    def duplicate_refused(self, duplicate: DuplicateRefused) -> None:
+        """A second dom0 came with a connected host's certificate."""
+        with self._condition:
+            self._duplicates[duplicate.host_uuid] = duplicate
             self._condition.notify()
 
     def picture(self, pool_uuid: str, picture: Picture) -> None:
@@ -105,12 +114,14 @@ class Inbox:
             if not self._any() and not self._closed and timeout_seconds > 0:
                 self._condition.wait(timeout_seconds)
             observations: list[tuple[Observation, datetime]] = [*self._samples, *self._statuses.values()]
-            mail = Mail(self._evidence, observations, self._streams, self._pictures, self._retired, self._news)
+            told = (self._streams, self._pictures, self._retired, self._news, self._duplicates)
+            mail = Mail(self._evidence, observations, *told)
             self._evidence, self._streams, self._pictures, self._retired, self._news = set(), [], {}, set(), {}
+            self._duplicates = {}
             self._samples.clear()
             self._statuses = {}
             return mail
 
     def _any(self) -> bool:
-        told = (self._evidence, self._statuses, self._samples, self._streams, self._pictures, self._retired, self._news)
-        return any(told)
+        seen = (self._evidence, self._statuses, self._samples, self._streams, self._duplicates)
+        return any((*seen, self._pictures, self._retired, self._news))

@@ -26,7 +26,7 @@ from chainwatch_collector.keep.projections import commit_step, fold_versions, fo
 from chainwatch_collector.keep.readers import QueryTimeoutError
 from chainwatch_collector.keep.rows import HostRow
 from chainwatch_collector.keep.writer import WriterBusyError, WriterClosedError
-from chainwatch_collector.track.observations import Observation
+from chainwatch_collector.track.observations import DuplicateRefused, Observation
 
 LOG = logging.getLogger(__name__)
 # What ends a try and says nothing against the next one.
@@ -129,6 +129,12 @@ class PoolDriver:
         """A host's agent came or went."""
         if self._fold is not None:
             self._fold.stream_changed(host_uuid, connected, at)
+            self._waiting.changed = True
+
+    def duplicate_refused(self, duplicate: DuplicateRefused) -> None:
+        """A second dom0 came with the certificate of a host of this pool."""
+        if self._fold is not None:
+            self._fold.duplicate_refused(duplicate)
             self._waiting.changed = True
 
     def see(self, picture: Picture) -> None:

@@ -24,7 +24,7 @@ from chainwatch_collector.judge.judge import Judge, Judgement
 from chainwatch_collector.judge.ledger import Ledger
 from chainwatch_collector.keep.folded import EventIn, FoldStep, HistoryIn, RunGone, RunIn
 from chainwatch_collector.read.reader import GRAMMAR_VERSION
-from chainwatch_collector.track.observations import Observation, StatusObserved
+from chainwatch_collector.track.observations import DuplicateRefused, Observation, StatusObserved
 from chainwatch_collector.track.state import PoolState
 from chainwatch_collector.track.tracker import TRACK_VERSION, PoolTracker
 
@@ -140,6 +140,10 @@ class PoolFold:
     def stream_changed(self, host_uuid: str, connected: bool, at: datetime) -> None:
         """A host's agent came or went."""
         self._tracker.stream_changed(host_uuid, connected, at)
+
+    def duplicate_refused(self, duplicate: DuplicateRefused) -> None:
+        """A second dom0 came with the certificate of a host of this pool."""
+        self._tracker.duplicate_refused(duplicate)
 
     def tell(self, news: BackupNews) -> None:
         """What is known of backups from outside of the pool."""

@@ -112,6 +112,9 @@ class FoldThread:
             (self._here.add if connected else self._here.discard)(uuid)
             for _, driver in self._home_of(uuid):
                 driver.stream_changed(uuid, connected, at)
+        for duplicate in mail.duplicates.values():
+            for _, driver in self._home_of(duplicate.host_uuid):
+                driver.duplicate_refused(duplicate)
         for observation, at in mail.observations:
             for host_id, driver in self._home_of(observation.host_uuid):
                 driver.observed(host_id, observation, at)

@@ -126,6 +126,25 @@ def unassigned(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[
             )
 
 
+@family("HOST_DUPLICATE")
+def duplicate(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condition]:
+    """Two live dom0s came with one host's certificate; told as long as the second one keeps on coming."""
+    for host in state.hosts.values():
+        refused = host.duplicate
+        if refused is None or not _within(refused.at, now, limits.host_duplicate_seconds):
+            continue
+        named = f" and calls itself {refused.hostname!r}" if refused.hostname else ""
+        yield of_host(
+            host,
+            "HOST_DUPLICATE",
+            "error",
+            f"A second dom0 uses the certificate of {host.name}: machine-id {refused.machine_id!r} at {refused.peer}"
+            f"{named} was refused while {refused.live_machine_id!r} is connected.",
+            refused.at,
+            seen_through_agent=False,
+        )
+
+
 @family("EVIDENCE_GAP")
 def gap(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condition]:
     """Log bytes were rotated away unread, or observations lost: what happened in there is not known."""

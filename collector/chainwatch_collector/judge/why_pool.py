@@ -32,7 +32,8 @@ def _hosts(asked: Asked) -> Check:
 def _agents(asked: Asked) -> Check:
     if asked.state.offline:
         return Check(AGENTS, "skipped", "offline: read from files")
-    judged = asked.judged(AGENTS, "AGENT_SILENT", "AGENT_MISSING", "AGENT_BEHIND", "LOG_OFF", "EVIDENCE_GAP")
+    missing = ("AGENT_SILENT", "AGENT_MISSING", "HOST_DUPLICATE")
+    judged = asked.judged(AGENTS, *missing, "AGENT_BEHIND", "LOG_OFF", "EVIDENCE_GAP")
     if judged is not None:
         return judged
     hosts = asked.state.hosts.values()

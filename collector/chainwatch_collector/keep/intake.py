@@ -119,10 +119,11 @@ class StreamOpened(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Why a stream must end; `detail` is for its operator."""
+    """Why a stream must end; `detail` is for its operator. `live_machine_id`: whom a duplicate host met."""
 
     kind: RefusalKind
     detail: str
+    live_machine_id: str = ""
 
 
 class AckOut(NamedTuple):

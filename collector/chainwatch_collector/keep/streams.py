@@ -33,6 +33,7 @@ def open_stream(connection: Connection, hello: HelloIn, now_us: int, live_second
                 "duplicate host",
                 f"a dom0 with machine-id {host.machine_id} is connected as host {hello.host_uuid}, this one has"
                 f" {hello.machine_id}: one of them uses the other's certificate",
+                host.machine_id,
             )
         host_id, epoch = host.id, host.stream_epoch + 1
         observed_seq = host.observed_seq if host.agent_epoch == str(hello.agent_epoch) else 0

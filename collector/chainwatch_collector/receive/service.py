@@ -5,12 +5,13 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 import grpc
 from chainwatch.v1 import ingest_service_pb2, ingest_service_pb2_grpc
 from sqlalchemy.exc import SQLAlchemyError
 
-from chainwatch_collector.keep.intake import Refusal, StreamOpened
+from chainwatch_collector.keep.intake import HelloIn, Refusal, StreamOpened
 from chainwatch_collector.keep.streams import close_stream, open_stream
 from chainwatch_collector.keep.writer import Priority, WriterBusyError, WriterClosedError
 from chainwatch_collector.receive.answers import welcome_of
@@ -19,6 +20,7 @@ from chainwatch_collector.receive.identity import IdentityError, Peer, peer_of
 from chainwatch_collector.receive.messages import MessageError, hello_of
 from chainwatch_collector.receive.shared import Shared
 from chainwatch_collector.receive.stream import Context, HostStream, StreamEndedError, ended_by
+from chainwatch_collector.track.observations import DuplicateRefused
 
 LOG = logging.getLogger(__name__)
 _SWEEP_SECONDS = 5.0
@@ -70,7 +72,7 @@ class IngestService(ingest_service_pb2_grpc.IngestServiceServicer):
     async def _serve(self, context: Context) -> None:
         peer = self._identify(context)
         hello = await self._hello(context)
-        opened = await self._open(peer, hello)
+        opened = await self._open(peer, hello, context.peer())
         stream = HostStream(self.shared, context, peer, hello, opened)
         self._take_over(stream)
         counters, listener = self.shared.counters, self.shared.listener
@@ -115,7 +117,7 @@ class IngestService(ingest_service_pb2_grpc.IngestServiceServicer):
             raise StreamEndedError(grpc.StatusCode.INVALID_ARGUMENT, "the first message must be hello")
         return message.hello
 
-    async def _open(self, peer: Peer, hello: ingest_service_pb2.Hello) -> StreamOpened:
+    async def _open(self, peer: Peer, hello: ingest_service_pb2.Hello, address: str) -> StreamOpened:
         reason = await self._revoked(peer)
         if reason is not None:
             self.shared.counters.streams_refused_total += 1
@@ -141,6 +143,8 @@ class IngestService(ingest_service_pb2_grpc.IngestServiceServicer):
         if isinstance(opened, Refusal):
             self.shared.counters.streams_refused_total += 1
             LOG.warning("host %s refused: %s", peer.host_uuid, opened.detail)
+            if opened.kind == "duplicate host":
+                self.shared.listener.duplicate_refused(_duplicate(asked, opened, address, now))
             raise ended_by(opened)
         return opened
 
@@ -230,3 +234,14 @@ class IngestService(ingest_service_pb2_grpc.IngestServiceServicer):
             reason = await self._revoked(stream.peer)
             if reason is not None:
                 stream.fail(StreamEndedError(grpc.StatusCode.PERMISSION_DENIED, f"revoked: {reason}"))
+
+
+def _duplicate(asked: HelloIn, refusal: Refusal, address: str, now_us: int) -> DuplicateRefused:
+    return DuplicateRefused(
+        host_uuid=asked.host_uuid,
+        at=datetime.fromtimestamp(now_us / 1e6, UTC),
+        live_machine_id=refusal.live_machine_id,
+        machine_id=asked.machine_id,
+        hostname=asked.hostname,
+        peer=address,
+    )

@@ -12,7 +12,7 @@ from chainwatch_collector.keep.writer import Priority, Writer
 from chainwatch_collector.receive.counters import IngestCounters
 from chainwatch_collector.receive.evidence_requests import EvidenceRequests
 from chainwatch_collector.receive.limits import IngestLimits
-from chainwatch_collector.track.observations import Observation
+from chainwatch_collector.track.observations import DuplicateRefused, Observation
 
 
 class IngestListener(Protocol):
@@ -30,6 +30,10 @@ class IngestListener(Protocol):
         """A host's stream opened or ended."""
         ...
 
+    def duplicate_refused(self, duplicate: DuplicateRefused) -> None:
+        """A second dom0 came with a connected host's certificate and was sent away."""
+        ...
+
 
 class NoListener:
     """For a collector that only stores."""
@@ -39,6 +43,8 @@ class NoListener:
     def observed(self, observation: Observation) -> None: ...
 
     def stream_changed(self, host_uuid: str, connected: bool) -> None: ...
+
+    def duplicate_refused(self, duplicate: DuplicateRefused) -> None: ...
 
 
 class Budget:

@@ -25,7 +25,7 @@ from chainwatch_collector.receive.service import IngestService
 from chainwatch_collector.receive.shared import IngestListener, Shared
 from chainwatch_collector.serve.settings import Settings
 from chainwatch_collector.serve.tls import Tls, open_tls
-from chainwatch_collector.track.observations import Observation
+from chainwatch_collector.track.observations import DuplicateRefused, Observation
 from chainwatch_collector.trust.files import TrustFileError
 from chainwatch_collector.trust.identities import Identities, utc_now
 
@@ -79,6 +79,10 @@ class Fanout:
     def stream_changed(self, host_uuid: str, connected: bool) -> None:
         for listener in self._listeners:
             listener.stream_changed(host_uuid, connected)
+
+    def duplicate_refused(self, duplicate: DuplicateRefused) -> None:
+        for listener in self._listeners:
+            listener.duplicate_refused(duplicate)
 
 
 class Collector:

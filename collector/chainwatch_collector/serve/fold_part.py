@@ -18,7 +18,7 @@ from chainwatch_collector.live.board import Board
 from chainwatch_collector.receive.shared import IngestListener
 from chainwatch_collector.serve.composition import Core
 from chainwatch_collector.show.views import Check
-from chainwatch_collector.track.observations import Observation
+from chainwatch_collector.track.observations import DuplicateRefused, Observation
 
 
 def utc_now() -> datetime:
@@ -77,6 +77,10 @@ class FoldPart:
     def stream_changed(self, host_uuid: str, connected: bool) -> None:
         """A host's stream opened or ended."""
         self._inbox.stream_changed(host_uuid, connected, self._clock())
+
+    def duplicate_refused(self, duplicate: DuplicateRefused) -> None:
+        """A second dom0 came with a connected host's certificate."""
+        self._inbox.duplicate_refused(duplicate)
 
     def pictured(self, pool_uuid: str, picture: Picture) -> None:
         """XenAPI says something new of a pool."""

@@ -28,7 +28,7 @@ from chainwatch_collector.show.app import build_app
 from chainwatch_collector.show.settings import ShowSettings
 from chainwatch_collector.show.tokens import TokenFileError
 from chainwatch_collector.show.views import Check, NotAvailableError
-from chainwatch_collector.track.observations import Observation
+from chainwatch_collector.track.observations import DuplicateRefused, Observation
 from chainwatch_collector.trust.accounts import LocalAccounts
 
 LOG = logging.getLogger(__name__)
@@ -79,6 +79,9 @@ class WebPart:
     def stream_changed(self, host_uuid: str, connected: bool) -> None:
         """Look at the hosts again."""
         self._wake.set()
+
+    def duplicate_refused(self, duplicate: DuplicateRefused) -> None:
+        """The fold makes something of it."""
 
     async def start(self, core: Core) -> None:
         """Listen. Raises `StartError`."""

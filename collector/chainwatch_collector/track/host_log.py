@@ -19,7 +19,7 @@ from chainwatch_collector.read.runs import Run
 from chainwatch_collector.track.coverage import Coverage
 from chainwatch_collector.track.image_work import ImageWork
 from chainwatch_collector.track.incidents import Incident, Incidents
-from chainwatch_collector.track.observations import Observation, ProcessesObserved, StatusObserved
+from chainwatch_collector.track.observations import DuplicateRefused, Observation, ProcessesObserved, StatusObserved
 from chainwatch_collector.track.runs_seen import RunSeen, run_seen
 from chainwatch_collector.track.sr_log import SrLog
 
@@ -52,6 +52,7 @@ class HostLog:
     dropped_total: int = 0
     dropped_at: datetime | None = None
     clock_ahead_seconds: float | None = None
+    duplicate: DuplicateRefused | None = None
     version: int = 0
     sr_versions: dict[str, int] = field(default_factory=dict)
 
@@ -187,6 +188,12 @@ class HostLog:
         if _newer(at, self.connection_changed_at):
             self.connected, self.connection_changed_at = connected, at
         self._heard(at)
+
+    def duplicate_refused(self, duplicate: DuplicateRefused) -> None:
+        """Another dom0 came with this host's certificate. That is no word of the host itself."""
+        self.version += 1
+        if _newer(duplicate.at, self.duplicate.at if self.duplicate else None):
+            self.duplicate = duplicate
 
 
 def _newer(at: datetime | None, than: datetime | None) -> bool:

@@ -73,6 +73,21 @@ class ProcessesObserved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DuplicateRefused:
+    """A second dom0 that came with the certificate of a connected host. `at`: by the collector's clock.
+
+    `hostname` is what the refused one calls itself, `peer` its address as gRPC writes it.
+    """
+
+    host_uuid: str
+    at: datetime
+    live_machine_id: str
+    machine_id: str
+    hostname: str
+    peer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LockHeld:
     """A lock below /var/lock/sm/<sr>: who holds it, or waits for it."""
 

@@ -60,6 +60,7 @@ def host_state(key: str, log: HostLog, record: Host | None) -> HostState:
         dropped_total=log.dropped_total,
         dropped_at=log.dropped_at,
         clock_ahead_seconds=log.clock_ahead_seconds,
+        duplicate=log.duplicate,
         sampled_at=log.processes.at if log.processes is not None else None,
         incidents=tuple(log.incidents),
         processes=tuple(log.images.running.values()),

@@ -21,11 +21,11 @@ from chainwatch_collector.read.runs import Run
 from chainwatch_collector.track import assemble, places
 from chainwatch_collector.track.coverage import Coverage
 from chainwatch_collector.track.host_log import HostLog
-from chainwatch_collector.track.observations import Observation
+from chainwatch_collector.track.observations import DuplicateRefused, Observation
 from chainwatch_collector.track.since import Since, held_by_control_domains
 from chainwatch_collector.track.state import HostState, PoolState, SrState
 
-TRACK_VERSION = 1
+TRACK_VERSION = 2
 """Raised whenever the same evidence would give another state: then the pool is folded anew."""
 ForestBuilder = Callable[[Sr, Mapping[str, Vdi], Forest | None], Forest]
 """SR, uuid → its VDIs, its former forest → its forest: `chains.build.build_forest`."""
@@ -61,6 +61,10 @@ class PoolTracker:
     def stream_changed(self, host_uuid: str, connected: bool, at: datetime) -> None:
         """An agent's stream was opened or lost."""
         self._host(host_uuid).stream_changed(connected, at)
+
+    def duplicate_refused(self, duplicate: DuplicateRefused) -> None:
+        """A second dom0 came with a connected host's certificate."""
+        self._host(duplicate.host_uuid).duplicate_refused(duplicate)
 
     def see(self, picture: Picture) -> None:
         """A newer picture. Only SRs whose own map of VDIs changed get a new forest."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from chainwatch_collector.fold import inbox as module
 from chainwatch_collector.fold.inbox import Inbox
 from chainwatch_collector.inventory.picture import Picture
-from chainwatch_collector.track.observations import ProcessesObserved, StatusObserved
+from chainwatch_collector.track.observations import DuplicateRefused, ProcessesObserved, StatusObserved
 from collector.judge.scene import host_seen
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
@@ -23,6 +23,9 @@ STATUS = StatusObserved(
     counters={},
     problems=(),
     dropped_total=0,
+)
+DUPLICATE = DuplicateRefused(
+    host_uuid="h", at=NOW, live_machine_id="a", machine_id="b", hostname="xcp1", peer="ipv4:192.0.2.2:1"
 )
 SAMPLES = ProcessesObserved(host_uuid="h", at=NOW, processes=(), ended=(), dropped_total=0)
 
@@ -39,12 +42,15 @@ def test_everything_is_taken_once() -> None:
     newest = Picture(pool=None, as_of=NOW)
     inbox.picture("p", newest)
     inbox.retired("q")
+    inbox.duplicate_refused(replace(DUPLICATE, peer="ipv4:192.0.2.1:1"))
+    inbox.duplicate_refused(DUPLICATE)
     mail = inbox.take(10)
     assert mail.evidence == {"h"}
     assert mail.observations == [(SAMPLES, NOW), (later, NOW)]
     assert mail.streams == [("h", True, NOW)]
     assert mail.pictures == {"p": newest}
     assert mail.retired == {"q"}
+    assert mail.duplicates == {"h": DUPLICATE}
     assert inbox.take(0) == module.Mail()
 
 

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 from chainwatch_collector.track.coverage import Coverage
-from chainwatch_collector.track.observations import ProcessesObserved
+from chainwatch_collector.track.observations import DuplicateRefused, ProcessesObserved
+from chainwatch_collector.track.tracker import PoolTracker
 from collector.judge.scene import (
     GIB,
     MASTER,
@@ -100,6 +101,45 @@ def test_host_that_no_pool_has() -> None:
     assert scene.wait(301).look()["HOST_UNASSIGNED"].subject.uuid == MEMBER
     scene.seen(hosts={host.ref: host for host in (a_host(MASTER), a_host(MEMBER))})
     assert "HOST_UNASSIGNED" not in scene.codes()
+
+
+def clone_comes(scene: Scene) -> None:
+    scene.tracker.duplicate_refused(
+        DuplicateRefused(
+            host_uuid=MEMBER,
+            at=scene.now,
+            live_machine_id="a" * 32,
+            machine_id="b" * 32,
+            hostname="clone",
+            peer="ipv4:192.0.2.9:40000",
+        )
+    )
+
+
+def test_second_dom0_with_the_certificate_of_a_connected_host() -> None:
+    scene = quiet_pool()
+    assert "HOST_DUPLICATE" not in scene.look()
+    clone_comes(scene)
+    found = scene.look()["HOST_DUPLICATE"]
+    assert (found.subject.kind, found.subject.uuid, found.severity) == ("host", MEMBER, "error")
+    for told in ("a" * 32, "b" * 32, "clone", "192.0.2.9"):
+        assert told in found.summary
+    assert f"chainwatch agent enroll --host {MEMBER}" in {step.command for step in found.next}
+    for _ in range(3):
+        clone_comes(scene.wait(599))
+        assert "HOST_DUPLICATE" in scene.codes()
+    assert "HOST_DUPLICATE" in scene.wait(600).codes()
+    assert "HOST_DUPLICATE" not in scene.wait(1).codes()
+
+
+def test_second_dom0_is_no_word_of_the_host_and_outlives_a_restart() -> None:
+    scene = quiet_pool()
+    scene.look()
+    scene.agents = {MASTER}
+    scene.wait(120)
+    clone_comes(scene)
+    scene.tracker = PoolTracker.load(scene.tracker.dump())
+    assert {"AGENT_SILENT", "HOST_DUPLICATE"} <= scene.codes()
 
 
 def test_gap_is_told_for_a_day() -> None:

@@ -16,7 +16,7 @@ from chainwatch_collector.receive.limits import IngestLimits
 from chainwatch_collector.receive.server import TlsFiles, make_server
 from chainwatch_collector.receive.service import IngestService
 from chainwatch_collector.receive.shared import Shared
-from chainwatch_collector.track.observations import Observation
+from chainwatch_collector.track.observations import DuplicateRefused, Observation
 from lab.databases import Database, database, postgres_url
 from lab.pki import Identity, Pki
 from lab.wire import Wire, connect
@@ -32,6 +32,7 @@ class Heard:
     committed: list[tuple[int, str]] = field(default_factory=list)
     observations: list[Observation] = field(default_factory=list)
     streams: list[tuple[str, bool]] = field(default_factory=list)
+    duplicates: list[DuplicateRefused] = field(default_factory=list)
 
     def evidence_committed(self, host_id: int, host_uuid: str) -> None:
         self.committed.append((host_id, host_uuid))
@@ -41,6 +42,9 @@ class Heard:
 
     def stream_changed(self, host_uuid: str, connected: bool) -> None:
         self.streams.append((host_uuid, connected))
+
+    def duplicate_refused(self, duplicate: DuplicateRefused) -> None:
+        self.duplicates.append(duplicate)
 
 
 @dataclass

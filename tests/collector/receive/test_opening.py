@@ -1,11 +1,13 @@
 """How streams begin, and which of two is the host's (proto/README.md 2), over real TLS, on both databases."""
 
+import asyncio
+
 from chainwatch.v1 import ingest_service_pb2
 from chainwatch_collector.keep.tables import HOSTS
 from lab.wire import file_seen, hello, key_of, span
 from sqlalchemy import select
 
-from .conftest import Ingest, status_of
+from .conftest import HOST, Ingest, status_of
 
 LOG = b"".join(b"Nov 24 10:00:%02d xcp-1 SMGC: [123] line %d\n" % (n, n) for n in range(10))
 
@@ -43,13 +45,26 @@ async def test_another_machine_is_refused_while_the_first_one_lives(ingest: Inge
     async with ingest.connect() as wire:
         await wire.welcome()
         async with ingest.connect() as clone:
-            await clone.send(hello=hello(machine_id="b" * 32))
+            await clone.send(hello=hello(machine_id="b" * 32, hostname="clone"))
             ended = await clone.ended()
         assert status_of(ended) == "FAILED_PRECONDITION"
         assert ended[1].startswith("duplicate host")
+        (told,) = ingest.heard.duplicates
+        assert (told.host_uuid, told.live_machine_id, told.machine_id) == (HOST, "a" * 32, "b" * 32)
+        assert (told.hostname, ":" in told.peer) == ("clone", True)
         await wire.send(file_seen=file_seen(LOG))
         await wire.send(span=span(LOG, 0, len(LOG)))
         await wire.acked_to(key_of(LOG), len(LOG))
+
+
+async def test_an_installation_after_the_former_ones_stream_is_no_duplicate(ingest: Ingest) -> None:
+    async with ingest.connect() as wire:
+        await wire.welcome()
+    while ingest.heard.streams[-1] != (HOST, False):
+        await asyncio.sleep(0.01)
+    async with ingest.connect() as wire:
+        await wire.welcome(machine_id="b" * 32)
+    assert ingest.heard.duplicates == []
 
 
 async def test_the_first_message_is_a_hello(ingest: Ingest) -> None:

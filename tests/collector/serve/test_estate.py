@@ -7,6 +7,7 @@ import pytest
 from collector.serve.live_collector import Rest, bytes_of, just_now, ship
 from lab.collector_process import CollectorProcess
 from lab.pki import Pki
+from lab.wire import connect, hello
 from lab.xapi.handle import LabPool, lab_pool
 from lab.xapi.pool import XapiPool
 from smlog import disk
@@ -117,6 +118,19 @@ async def test_a_host_of_no_pool_is_unassigned(rest: Rest) -> None:
         lambda: [one for one in rest.get("/agents", state="unassigned")["items"] if one["host_uuid"] == stranger]
     )
     await rest.until(lambda: "HOST_UNASSIGNED" in rest.codes())
+
+
+async def test_two_dom0s_with_one_certificate_are_named(rest: Rest, lab: LabPool) -> None:
+    host = Estate(lab).hosts["xcp2"]
+    pki, port = rest.collector.pki, rest.collector.ingest_port
+    async with connect(port, pki.ca, pki.host(host)) as wire, connect(port, pki.ca, pki.host(host)) as clone:
+        await wire.welcome(machine_id="a" * 32)
+        await clone.send(hello=hello(machine_id="b" * 32, hostname="clone"))
+        assert (await clone.ended())[1].startswith("duplicate host")
+        (told,) = await rest.until(lambda: [one for one in rest.findings() if one["code"] == "HOST_DUPLICATE"])
+    assert (told["subject"]["uuid"], told["severity"]) == (host, "error")
+    assert "b" * 32 in told["summary"]
+    assert "clone" in told["summary"]
 
 
 async def test_a_pool_that_goes_away_is_unknown_and_its_hosts_stay(rest: Rest, lab: LabPool) -> None:
