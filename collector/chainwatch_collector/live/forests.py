@@ -49,6 +49,20 @@ def vdi_forest(picture: Picture | None, sr: SrState, vdi: str, as_of: datetime |
     return _view(owners.of(picture), sr, _parents_first(forest, [root_of(forest, vdi)]), as_of)
 
 
+class ChainEnds:
+    """SR uuid → the ends of its chains, made anew only when the SR or the pool's VBDs or VMs changed."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, tuple[SrState, Mapping[Ref, tuple[Vbd, Vm]], list[ChainNode]]] = {}
+
+    def of(self, picture: Picture | None, sr: SrState, owners: Owners) -> list[ChainNode]:
+        """As `chain_ends`. An SR that did not change is the same object in the next state."""
+        owned, kept = owners.of(picture), self._of.get(sr.uuid)
+        if kept is None or kept[0] is not sr or kept[1] is not owned:
+            kept = self._of[sr.uuid] = (sr, owned, chain_ends(picture, sr, owners))
+        return kept[2]
+
+
 def chain_ends(picture: Picture | None, sr: SrState, owners: Owners) -> list[ChainNode]:
     """The nodes that nothing has as its parent."""
     if sr.forest is None:

@@ -82,6 +82,7 @@ class LiveModel:
         self._thresholds = thresholds
         self._rescans = rescans
         self._owners = forests.Owners()
+        self._ends = forests.ChainEnds()
         self._srs = storage.SrViews()
         self._names = storage.FullNames()
 
@@ -132,7 +133,7 @@ class LiveModel:
     def chain_ends(self, sr_uuid: str) -> Sequence[ChainNode]:
         for state in self._board.states.values():
             if sr_uuid in state.srs:
-                return forests.chain_ends(state.picture, state.srs[sr_uuid], self._owners)
+                return self._ends.of(state.picture, state.srs[sr_uuid], self._owners)
         return ()
 
     def _sr_with(self, subject: Subject) -> tuple[Picture | None, SrState]:

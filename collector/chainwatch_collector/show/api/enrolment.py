@@ -50,6 +50,12 @@ class Challenge(BaseModel):
     challenge: str
 
 
+class PemResponse(PlainTextResponse):
+    """Certificates as text."""
+
+    media_type = "application/x-pem-file"
+
+
 def enrolment_of(request: Request) -> Enrolment:
     """Raises `NotAvailableError` where this collector has no CA."""
     found: Enrolment | None = request.app.state.enrolment
@@ -91,10 +97,10 @@ def host_of(scope: Scope, text: str) -> tuple[str, str | None]:
         return text.lower(), None
 
 
-@router.get("/enroll/ca", response_class=PlainTextResponse)
+@router.get("/enroll/ca", response_class=PemResponse)
 async def get_ca(request: Request) -> Response:
     """The CAs to trust, as PEM. Public; whoever needs to be sure compares fingerprints."""
-    return PlainTextResponse(enrolment_of(request).ca_pem(), media_type="application/x-pem-file")
+    return PemResponse(enrolment_of(request).ca_pem())
 
 
 @router.post("/enroll", response_model=CertificateBody, status_code=201)
