@@ -60,7 +60,9 @@
   }
 
   function schedule() {
-    if (timer === null) timer = setTimeout(refresh, Math.max(200, LEAST_MS - (Date.now() - last)));
+    // Not all browsers at once: each waits a little of its own.
+    const least = 200 + Math.random() * 600;
+    if (timer === null) timer = setTimeout(refresh, Math.max(least, LEAST_MS - (Date.now() - last)));
   }
 
   function listen() {
