@@ -13,11 +13,11 @@ from chainwatch_collector.keep.folded import EventIn, FindingIn, FoldStep, Histo
 from chainwatch_collector.keep.housekeeper import Housekeeper
 from chainwatch_collector.keep.projection_tables import AUDIT, EVENTS, FINDINGS, HISTORY, RUNS, TRANSITIONS
 from chainwatch_collector.keep.projections import commit_step
-from chainwatch_collector.keep.retention import Limits, limits_at
+from chainwatch_collector.keep.retention import Limits, alone, limits_at
 from chainwatch_collector.keep.retention_plan import used_bytes
 from chainwatch_collector.keep.rows import Cursor, to_us
 from chainwatch_collector.keep.streams import POSITIONS_PER_LOG
-from chainwatch_collector.keep.tables import COVERAGE, FILES, LATE_RANGES
+from chainwatch_collector.keep.tables import COVERAGE, FILES, HOSTS, LATE_RANGES
 from collector.keep.conftest import Store
 from collector.keep.sending_host import NOW, SMLOG, SendingHost, line_starts, log_bytes
 from hypothesis import HealthCheck, given, settings
@@ -245,3 +245,19 @@ def test_after_retention_a_replay_stores_nothing_twice_and_nothing_young_is_lost
         assert unread <= kept[number].keys()
         assert cap or young <= kept[number].keys()
         assert kept[number].keys() <= unread | (young if not cap else set())
+
+
+def test_two_collectors_do_not_tidy_up_at_once_and_nobody_waits_for_a_host_that_is_committing(store: Store) -> None:
+    host = host_of(store)
+    data = log_bytes(1, 10)
+    host.send(data, 0, len(data), NOW - 60 * DAY)
+    host.folded(POOL, Cursor(1, len(data)))
+    if store.readers.call(lambda c: c.dialect.name) == "postgresql":
+        with store.writer._engine.connect() as another:
+            assert alone(another)
+            assert tidy(store) == Counter()
+            another.rollback()
+            another.execute(select(HOSTS.c.id).where(HOSTS.c.id == host.host_id).with_for_update())
+            assert tidy(store) == Counter()
+            another.rollback()
+    assert tidy(store) == {"lines": 10}
