@@ -171,7 +171,9 @@ class LogFollower:
             self._looked_at = looked_at
             if looked_at is not None and looked_at[:2] != self._newest_held():
                 self._take_up()
-        if len(self._queue) > 1 or any(one.wants_reading() for one in self._late):
+        if len(self._queue) > 1 or any(one.wants_reading() or one.will_not_grow() for one in self._late):
+            return True
+        if any(one.will_not_grow() for one in self._queue):
             return True
         return any(one.wants_reading() or one.due(now, self.pace.empty_span_seconds) for one in self._queue)
 
@@ -273,7 +275,10 @@ class LogFollower:
             messages = self._advance(head, now)
             if messages or not self._queue or head is not self._queue[0]:
                 return messages
-            if len(self._queue) == 1 or not head.at_end or head.partial_bytes or head.wants_reading():
+            if not head.at_end or head.partial_bytes or head.wants_reading():
+                return []
+            if len(self._queue) == 1:
+                self._let_go_of_deleted(head)
                 return []
             self._retire(head)
         return []
@@ -315,6 +320,13 @@ class LogFollower:
         self._late.append(head)
         if len(self._late) > _MAX_LATE:
             self._late.pop(0).close()
+
+    def _let_go_of_deleted(self, head: Followed) -> None:
+        """Held open, a deleted file that was read to its end keeps its space: what a full partition waits for."""
+        if head.will_not_grow():
+            self._queue.remove(head)
+            self._before = (head.file, head.offset)
+            head.close()
 
     def _failed(self, one: Followed, error: OSError, now: float) -> List[Message]:
         self._counters.add("read_errors_total")

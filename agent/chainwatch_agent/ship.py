@@ -21,6 +21,8 @@ from chainwatch_agent.transport import Answer, Stream, StreamEnded, Tls, TlsErro
 
 _WELCOME_SECONDS = 20.0
 _ACK_SECONDS = 5.0
+# Heartbeats, or keepalive intervals where those are longer. grpcio 1.48 finds a hung peer by its pings, 1.85 does not.
+_SILENCE = 3.0
 
 
 class Tempo(NamedTuple):
@@ -171,8 +173,14 @@ class Shipper:
         self._wake.set()
 
     async def _read(self, stream: Stream) -> None:
+        """Every Status is acknowledged: a collector that says nothing hangs, whatever the transport thinks of it."""
         while True:
-            self._heard(await stream.read())
+            silence = _SILENCE * max(self.tempo.heartbeat_seconds, self._settings.keepalive_seconds)
+            try:
+                answer = await asyncio.wait_for(stream.read(), silence)
+            except asyncio.TimeoutError:
+                raise StreamEnded("UNAVAILABLE", "it said nothing for {:g} s".format(silence)) from None
+            self._heard(answer)
 
     def _heard(self, answer: Answer) -> None:
         body = answer.WhichOneof("body")
