@@ -1,6 +1,7 @@
 """What every surface says, as records: the body of a route, the context of a page, the answer of a gRPC call.
 
-Additions are compatible; a field is never renamed nor given another meaning (docs/operating.md, "What may be relied on").
+Additions are compatible; a field is never renamed nor given another meaning (docs/operating.md, "What may be relied
+on").
 """
 
 from dataclasses import dataclass
