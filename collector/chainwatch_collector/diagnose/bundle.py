@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import bz2
+import gzip
 import lzma
 import tarfile
 import zipfile
 import zlib
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from chainwatch_collector.diagnose.errors import DiagnoseError
 from chainwatch_collector.diagnose.limits import MIB, Budget
@@ -34,6 +35,7 @@ _BROKEN = (
     ValueError,
 )
 _ZIP_LINK = 0o120000
+_MOST_HEADER_BYTES = MIB
 
 
 class Unpacker:
@@ -63,9 +65,16 @@ class Unpacker:
 
     def _tar(self, path: Path, shown: str, depth: int) -> None:
         packed = path.stat().st_size
-        with tarfile.open(path, "r:*") as archive:
+        with _decompressed(path) as stream:
+            bounded = cast("IO[bytes]", _Bounded(stream, shown, packed, self._budget))
+            self._tar_members(bounded, shown, packed, depth)
+
+    def _tar_members(self, bounded: IO[bytes], shown: str, packed: int, depth: int) -> None:
+        with tarfile.open(fileobj=bounded, mode="r:") as archive:
             for number, member in enumerate(archive):
                 self._check_count(shown, number)
+                # tarfile would keep every member that it has passed.
+                archive.members.clear()  # type: ignore[attr-defined]  # not in typeshed
                 name = PurePosixPath(member.name)
                 if name.parts[-2:] == ("etc", "localtime"):
                     self._localtime_tar(archive, member, shown, name)
@@ -79,6 +88,7 @@ class Unpacker:
                     self._take(stream, shown, name, mtime, packed, depth)
 
     def _zip(self, path: Path, shown: str, depth: int) -> None:
+        packed, unpacked = path.stat().st_size, 0
         with zipfile.ZipFile(path) as archive:
             for number, member in enumerate(archive.infolist()):
                 self._check_count(shown, number)
@@ -88,6 +98,9 @@ class Unpacker:
                     self._zone(shown, name, archive.read(member).decode("utf-8", "replace"), None)
                 if member.is_dir() or is_link or not self._is_wanted(name, depth):
                     continue
+                # zipfile never reads more of a member than it claims to be.
+                unpacked += member.file_size
+                self._budget.compare(shown, unpacked, packed)
                 with archive.open(member) as stream:
                     mtime = datetime(*member.date_time, tzinfo=UTC)
                     self._take(stream, shown, name, mtime, member.compress_size, depth)
@@ -140,6 +153,45 @@ class Unpacker:
         if zone is not None:
             root = name.parent.parent
             self._found.zones[f"{shown}:{root / 'var' / 'log'}"] = zone
+
+
+class _Bounded:
+    """A tar's uncompressed bytes for `tarfile`, which passes over what nobody wants and takes a long header into memory
+    whole: neither goes beyond what the packed size can mean. Raises DiagnoseError.
+    """
+
+    def __init__(self, stream: IO[bytes], shown: str, packed: int, budget: Budget) -> None:
+        self._stream = stream
+        self._shown = shown
+        self._packed = packed
+        self._budget = budget
+
+    def read(self, size: int) -> bytes:
+        """At most a block of a member, or a header."""
+        if size > _MOST_HEADER_BYTES:
+            raise DiagnoseError(f"{self._shown}: has a header of {size} bytes", "It may be an archive bomb.")
+        return self._stream.read(size)
+
+    def seek(self, position: int) -> int:
+        """To where the next member, or the next block of one, begins."""
+        self._budget.compare(self._shown, position, self._packed)
+        return self._stream.seek(position)
+
+    def tell(self) -> int:
+        """In uncompressed bytes."""
+        return self._stream.tell()
+
+
+def _decompressed(path: Path) -> IO[bytes]:
+    with path.open("rb") as stream:
+        magic = stream.read(6)
+    if magic[:2] == b"\x1f\x8b":
+        return cast("IO[bytes]", gzip.open(path))
+    if magic[:3] == b"BZh":
+        return cast("IO[bytes]", bz2.open(path))
+    if magic == b"\xfd7zXZ\0":
+        return cast("IO[bytes]", lzma.open(path))
+    return path.open("rb")
 
 
 def is_archive(path: Path) -> bool:

@@ -38,7 +38,12 @@ class Budget:
             raise DiagnoseError(f"{where}: more than {self.limits.total_bytes >> 30} GiB of logs in all", _FEWER)
         if so_far > self.limits.file_bytes:
             raise DiagnoseError(f"{where}: more than {self.limits.file_bytes >> 30} GiB uncompressed", _FEWER)
-        if compressed and so_far > max(self.limits.ratio_from_bytes, compressed * self.limits.ratio):
+        if compressed:
+            self.compare(where, so_far, compressed)
+
+    def compare(self, where: str, unpacked: int, packed: int) -> None:
+        """What `packed` bytes become when unpacked, looked at or not; raises DiagnoseError where no log does that."""
+        if unpacked > max(self.limits.ratio_from_bytes, packed * self.limits.ratio):
             raise DiagnoseError(
                 f"{where}: unpacks to more than {self.limits.ratio} times its size, no log does",
                 "Check where the file is from; it may be an archive bomb.",
