@@ -151,16 +151,7 @@ class Installation:
             lab_process(name=plan.name, hosts=list(plan.hosts), uuids=plan.host_uuids(), build=plan.build())
         )
         self.pools[plan.name] = pool
-        pools_dir = self.collector.directory / "pools.d"
-        pools_dir.mkdir(exist_ok=True)
-        secret = pools_dir / f"{plan.name}.password"
-        secret.write_text(pool.reader_password)
-        secret.chmod(0o600)
-        addresses = ", ".join(f'"{address}:{pool.port}"' for address in pool.addresses.values())
-        (pools_dir / f"{plan.name}.toml").write_text(
-            f'name = "{plan.name}"\naddresses = [{addresses}]\nusername = "{pool.reader}"\n'
-            f'password_file = "{secret.name}"\nca_file = "{pool.ca_file}"\n'
-        )
+        follow_pool(self.collector, pool, plan.name)
 
     def _start_dom0(self, plan: PoolPlan, host: str) -> None:
         directory = HostDirectory(self.directory / f"dom0-{plan.name}-{host}", host, plan.host_uuids()[host])
@@ -227,3 +218,17 @@ class Installation:
             image["footer_lost"] = image["uuid"] == plan.vdi_uuid(storage, footer_lost)
         found["images"] = [one for one in found["images"] if one["uuid"] != plan.vdi_uuid(storage, gone)]
         return self.dom0s[host].tell(do="collect", sr=found, faults=faults)
+
+
+def follow_pool(collector: CollectorProcess, pool: LabProcess, name: str) -> None:
+    """Write the pool into the collector's configuration; before its start."""
+    pools_dir = collector.directory / "pools.d"
+    pools_dir.mkdir(exist_ok=True)
+    secret = pools_dir / f"{name}.password"
+    secret.write_text(pool.reader_password)
+    secret.chmod(0o600)
+    addresses = ", ".join(f'"{address}:{pool.port}"' for address in pool.addresses.values())
+    (pools_dir / f"{name}.toml").write_text(
+        f'name = "{name}"\naddresses = [{addresses}]\nusername = "{pool.reader}"\n'
+        f'password_file = "{secret.name}"\nca_file = "{pool.ca_file}"\n'
+    )

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, select
 from lab.agent_process import AgentProcess
 from lab.collector_process import CollectorProcess
 from lab.dom0.host import HostDirectory
+from lab.estate import follow_pool
 from lab.pki import Pki
 from lab.xapi.process import LabProcess, lab_process
 
@@ -62,7 +63,7 @@ class TwoCollectors:
         self._directory, self._pki = directory, pki
         self._engine = open_bare(parse_url(database_url))
         self._stack = contextlib.ExitStack()
-        self.collectors = [CollectorProcess(directory / name, pki, database_url, extra="") for name in ("a", "b")]
+        self.collectors = [CollectorProcess(directory / name, pki, database_url, extra=_AT_ONCE) for name in ("a", "b")]
         self.agents: list[AgentProcess] = []
         self.logs: list[Dom0Log] = []
         self.host_uuids: list[str] = []
@@ -76,7 +77,7 @@ class TwoCollectors:
             ]
             pool = self._stack.enter_context(lab_process(hosts=list(HOSTS_NAMED), build=build))
             for collector in self.collectors:
-                _configure(collector, pool)
+                follow_pool(collector, pool, "prod")
                 collector.start()
                 self._stack.callback(collector.stop)
             self._start_agents(pool)
@@ -155,21 +156,6 @@ def until(what: Callable[[], T], patience_seconds: float = 45.0) -> T:
             return found
         assert time.monotonic() < deadline, "it never came"
         time.sleep(POLL_SECONDS)
-
-
-def _configure(collector: CollectorProcess, pool: LabProcess) -> None:
-    with collector.config.open("a") as config:
-        config.write(_AT_ONCE)
-    pools = collector.directory / "pools.d"
-    pools.mkdir()
-    secret = pools / "prod.pw"
-    secret.write_text(pool.reader_password)
-    secret.chmod(0o600)
-    addresses = ", ".join(f'"{address}:{pool.port}"' for address in pool.addresses.values())
-    (pools / "prod.toml").write_text(
-        f'addresses = [{addresses}]\nusername = "{pool.reader}"\n'
-        f'password_file = "prod.pw"\nca_file = "{pool.ca_file}"\n'
-    )
 
 
 def _id_of(collector: CollectorProcess) -> str:
