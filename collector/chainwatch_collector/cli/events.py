@@ -60,14 +60,15 @@ def command(
     with connect() as client:
         body = client.get("/events", query)
         rows = list(reversed(body["items"]))
-        emit(body, output, lambda: _print(body, rows), EVENTS, rows)
+        empty = "every line was understood" if query["kind"] == "unknown" else "no such event"
+        emit(body, output, lambda: _print(body, rows, empty), EVENTS, rows)
         if follow:
             _follow(client, query, {row["id"] for row in rows})
     return 0
 
 
-def _print(body: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> None:
-    print_table(EVENTS, rows, "no such event")
+def _print(body: Mapping[str, Any], rows: list[Mapping[str, Any]], empty: str) -> None:
+    print_table(EVENTS, rows, empty)
     print_more(body)
 
 

@@ -32,7 +32,7 @@ def muted_by(finding: Finding, pool_uuid: str, mutes: Sequence[Mute]) -> Mute | 
 
 
 def findings(scope: Scope) -> list[FindingBody]:
-    """Every finding in sight, worst first, then oldest."""
+    """Every finding in sight, worst first; causes before what they cause, then the oldest."""
     names, mutes = scope.pool_names(), scope.mutes()
     bodies = [finding_body(found, pool, names.get(pool, pool), mutes) for pool, found in scope.findings()]
     bodies.sort(key=finding_key)
@@ -65,7 +65,7 @@ def sr_of(finding: Finding) -> str | None:
 
 
 def finding_key(body: FindingBody) -> tuple[int | float | str, ...]:
-    return (body.muted is not None, RANK[body.severity], body.since.timestamp(), body.id)
+    return (body.muted is not None, RANK[body.severity], bool(body.because), body.since.timestamp(), body.id)
 
 
 def roots(bodies: Sequence[FindingBody]) -> list[FindingBody]:

@@ -65,7 +65,7 @@ async def test_findings_page_worst_first(service: Service) -> None:
         token = body.next_page_token
         if not token:
             break
-    assert seen == ["f9", "f10", "f1", "f3", "f2", "f4"]
+    assert seen == ["f9", "f1", "f10", "f3", "f4", "f2"]
     roots = await service.stub.ListFindings(pb.ListFindingsRequest(root_only=True, sr="nfs-prod-1"), metadata=VIEW)
     assert [finding.id for finding in roots.findings] == ["f1", "f3"]
 
