@@ -18,7 +18,7 @@ from lab.estate import Installation
 
 HERE = Path("screenshots")
 MOST_BYTES = 200_000
-WIDTH, HEIGHT = 1180, 860
+WIDTH, HEIGHT = 1180, 800
 SLOW_BYTES_PER_SECOND = 12e6
 
 
