@@ -18,6 +18,7 @@ from chainwatch_collector.serve.client_hello import MOST_BYTES, IncompleteError,
 LOG = logging.getLogger(__name__)
 _FIRST_BYTES_SECONDS: Final = 10.0
 _LOOK_AGAIN_SECONDS: Final = 0.02
+_LOOK_AGAIN_MOST_SECONDS: Final = 1.0
 _COPY_BYTES: Final = 65_536
 _BUSY_SECONDS: Final = 0.1
 
@@ -106,7 +107,10 @@ class OnePort:
 
 
 async def _first_bytes(connection: socket.socket) -> Speaks:
-    """Look at what the client sends first; it stays to be read."""
+    """Look at what the client sends first; it stays to be read. The longer a client takes, the rarer it is looked at:
+    what was looked at keeps the socket readable, so that nothing else tells of more.
+    """
+    pause = _LOOK_AGAIN_SECONDS
     while True:
         await _readable(connection)
         data = connection.recv(MOST_BYTES, socket.MSG_PEEK)
@@ -115,7 +119,8 @@ async def _first_bytes(connection: socket.socket) -> Speaks:
         try:
             return speaks(data)
         except IncompleteError:
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LOOK_AGAIN_MOST_SECONDS)
 
 
 async def _readable(connection: socket.socket) -> None:
