@@ -25,6 +25,8 @@ def advice(code: str, details: str) -> Advice:
         return Advice("the collector refused a message, please report this: {}".format(details), worst=True)
     if code == "ABORTED":
         return Advice("{}: another agent holds this host's stream".format(details), least_seconds=5.0)
+    if code == "FAILED_PRECONDITION" and details.startswith("duplicate host"):
+        return Advice("{}; enroll the one that is not this host under its own uuid".format(details), worst=True)
     if code == "FAILED_PRECONDITION":
         return Advice("{}: beginning again from the collector's positions".format(details))
     if code == "UNIMPLEMENTED":

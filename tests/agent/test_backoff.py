@@ -34,6 +34,7 @@ def test_a_superseded_stream_waits_and_a_refused_one_waits_long() -> None:
         ("PERMISSION_DENIED", "revoked: lost", "revoked or retired"),
         ("UNIMPLEMENTED", "", "no chainwatch collector"),
         ("FAILED_PRECONDITION", "hole: x", "hole: x"),
+        ("FAILED_PRECONDITION", "duplicate host: x", "under its own uuid"),
     ],
 )
 def test_every_end_has_words(code: str, details: str, said: str) -> None:
