@@ -36,7 +36,7 @@ CODES: Final = [
     "HOST_DOWN", "POOL_UNREACHABLE", "AGENT_MISSING", "AGENT_SILENT", "AGENT_BEHIND", "HOST_UNASSIGNED",
     "HOST_DUPLICATE", "EVIDENCE_GAP", "LOG_OFF", "LOG_PARTITION_FULL", "CLOCK_SKEW", "CERTIFICATE_EXPIRING",
 ]  # fmt: skip
-"""interfaces.md section 6, which is closed and never renames."""
+"""interfaces.md section 6, which never renames, and HOST_DUPLICATE, which has a remedy of its own."""
 
 USUAL: Final = {
     "LEAF_COALESCE_GAVE_UP": "info", "BACKUP_LEFTOVER": "info", "LEAF_COALESCE_BLOCKED": "info", "SR_SPACE_LOW": "info",
