@@ -172,7 +172,8 @@ def _moving(kind: TaskKind, known: Watched, still_for: float, ghost: str, limits
     if kind not in TRANSFERS:
         return None
     patience = limits.backup_stalled_seconds if known.bytes_since else limits.backup_stalled_unseen_seconds
-    if still_for >= patience:
+    flows = known.rate is not None and known.rate >= limits.backup_stalled_bytes_per_second
+    if still_for >= patience and not flows:  # rates are older than a short patience, and nothing newer is known
         return False
     moved = len(known.steps) > 2 or known.bytes_at is not None
     return True if moved and still_for < MOVED_SECONDS else None

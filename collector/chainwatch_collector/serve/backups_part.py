@@ -96,7 +96,8 @@ class BackupsPart:
         """Whether every pool was asked, or the collector runs for a while."""
         pictures = self._board.pictures.values()
         waited = time.monotonic() - self._began >= LOOK_SECONDS
-        return waited or (bool(pictures) and all(picture.reachable for picture in pictures))
+        pools = len(self._core.settings.pools) if self._core is not None else 0
+        return waited or (len(pictures) >= max(1, pools) and all(picture.reachable for picture in pictures))
 
     async def look(self) -> None:
         """Everything that is due; the news go to the fold."""

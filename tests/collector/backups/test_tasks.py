@@ -102,6 +102,16 @@ def test_a_slow_one_is_not_stalled() -> None:
     assert (seen.moving, seen.rate_bytes_per_second) == (True, 100_000.0)
 
 
+def test_a_patience_shorter_than_the_age_of_rates_does_not_make_a_slow_one_stalled() -> None:
+    """Rates are asked for once a minute: until newer ones say otherwise, what they say counts."""
+    course = Course()
+    course.go(1, export(0.02), sent=100_000.0, sr_read=100_000.0)
+    short, later = replace(LIMITS, backup_stalled_seconds=3), START + timedelta(minutes=1, seconds=50)
+    assert [one.moving for one in course.watch.tasks(later, short)] == [True]
+    course.go(1, export(0.02), sent=100_000.0, sr_read=0.0)
+    assert [one.moving for one in course.watch.tasks(later + timedelta(minutes=1), short)] == [False]
+
+
 def test_bytes_of_others_do_not_hide_a_stalled_export() -> None:
     """The network is busy with something else, but nothing is read from the SR."""
     assert Course().go(20, export(0.42), sent=90 * MIB, sr_read=0.0).moving is False

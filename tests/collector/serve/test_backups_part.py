@@ -1,5 +1,6 @@
 """Backups in a collector: what is configured is looked at over all pools and told to the fold."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from collector.judge.scene import POOL_UUID, a_picture, a_vm, disk
 from lab.pki import Pki
 from smlog import C
 
+OTHER = "0770e400-0000-4000-8000-000000000002"
 JOB = """
 [[job]]
 name = "declared"
@@ -77,6 +79,24 @@ async def test_xen_orchestra_that_does_not_answer_is_said(tmp_path: Path, orches
         await told.part.look()
         (check,) = told.part.checks()
         assert (check.status, TOKEN in check.detail) == ("warning", False)
+
+
+async def test_a_pool_that_answers_later_than_the_first_is_not_left_for_the_next_look(tmp_path: Path) -> None:
+    told = Told()
+    pools = tmp_path / "pools.d"
+    pools.mkdir()
+    (pools / "x.pw").write_text("secret")
+    (pools / "x.pw").chmod(0o600)
+    for name in ("one", "two"):
+        (pools / f"{name}.toml").write_text(
+            f'addresses = ["{name}.example"]\nusername = "reader"\npassword_file = "x.pw"\ninsecure = true\n'
+        )
+    async with asyncio.timeout(30), Collector(configured(tmp_path, JOB), [told.part]):
+        while POOL_UUID not in told.news:
+            await asyncio.sleep(0.01)
+        told.board.pictured(OTHER, a_picture((disk(C),)))
+        while OTHER not in told.news:
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(
