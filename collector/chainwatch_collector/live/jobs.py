@@ -26,7 +26,7 @@ def job_view(board: Board, text: str) -> JobView:
     return JobView(
         uuid=job.uuid,
         name=job.name,
-        sentence=_sentence(job, found, whole),
+        sentence=" ".join((_sentence(job, found, whole), *_full_targets(board, job))),
         next_at=job.next_at,
         vms={pool: tuple(sorted(uuids)) for pool, uuids in vms.items()},
         windows=tuple(found),
@@ -62,6 +62,13 @@ def _window(pool: str, found: SrWindow) -> JobWindow:
         free_bytes=free_bytes(found.sr),
         answer="ok" if refusal is None else "refused" if refusal.certain and found.snapshots else "at_risk",
     )
+
+
+def _full_targets(board: Board, job: JobSeen) -> list[str]:
+    """What is said of its remotes without room: no window helps a backup that cannot be written."""
+    remotes = {target.uuid for target in job.targets}
+    findings = (finding for answer in board.answers.values() for finding in answer.findings)
+    return [one.summary for one in findings if one.code == "BACKUP_TARGET_FULL" and one.subject.uuid in remotes]
 
 
 def _whole(state: PoolState, job: JobSeen) -> list[BaseSeen]:

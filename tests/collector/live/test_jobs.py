@@ -55,6 +55,14 @@ def test_a_window_without_room_is_refused() -> None:
     assert "its window needs" in view.sentence
 
 
+def test_a_target_without_room_is_said_of_its_job_alone() -> None:
+    full = TargetSeen(uuid="r1", name="nas", free_bytes=0)
+    said = jobs.job_view(board_of(with_job(Pool(), home=True, targets=(full,))), "nightly").sentence
+    assert said.endswith(". Backup target 'nas' of nightly: 0 B free.")
+    roomy = replace(full, free_bytes=TIB)
+    assert "target" not in jobs.job_view(board_of(with_job(Pool(), home=True, targets=(roomy,))), "nightly").sentence
+
+
 def test_jobs_and_their_targets_are_found_by_name() -> None:
     target = TargetSeen(uuid="r1", name="/mnt/nas")
     board = board_of(with_job(Pool(), home=True, targets=(target,)))
