@@ -116,15 +116,26 @@ ROWS = (
     ),
 )
 
+SENTENCES = {
+    "fine": ("backs up 1 VM; its whole window has room on every SR.",),
+    "to-dr": ("backs up 2 VMs", "1 VM will be exported whole"),
+    "to-nas": ("its window needs", "1 VM will be exported whole, 32.0 PiB", "the next run exports 32.0 PiB whole"),
+    "to-tape": ("backs up 1 VM", "Backup target 'tape' of to-tape: a run ended with ENOSPC"),
+    "by-power": ("matches no VM: clause power_state",),
+    "by-pool": ("matches no VM: Xen Orchestra is not connected to pool 'dr'",),
+}
+
 
 @dataclass
 class Seen:
-    """What the collector said. `early`: what was open when the deeds were done; `ever`: at any moment."""
+    """What the collector said. `early`: what was open when the deeds were done; `ever`: at any moment; `jobs`: name →
+    its verdict's sentence."""
 
     early: list[Finding]
     last: list[Finding]
     ever: list[Finding]
     tasks: dict[str, Any]
+    jobs: dict[str, str]
     log: str
     writes: list[str]
 
@@ -194,12 +205,13 @@ def run(course: Course, collector: CollectorProcess, healthy: str) -> Seen:
             course.deeds()
             wait(watcher, are_open(list(ROWS)), goes_on, PATIENCE_SECONDS)
             tasks = {one["name"]: one for one in watcher.get("tasks")["items"]}
+            jobs = {name: watcher.get("verdict", job=name)["job"]["sentence"] for name in SENTENCES}
             last, ever = list(watcher.timeline[-1].findings), watcher.ever(lambda _one: True)
     finally:
         status = collector.stop()
     assert status == 0
     writes = [*course.prod.writes_called, *course.dr.writes_called]
-    return Seen(early, last, ever, tasks, collector.log.read_text(), writes)
+    return Seen(early, last, ever, tasks, jobs, collector.log.read_text(), writes)
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.code], ids=lambda row: row.name)
@@ -230,6 +242,11 @@ def test_tasks_say_who_moves(seen: Seen) -> None:
         "Export of VM: dead host": ("export", False, True),
         "Export of VM: gone host": ("export", False, True),
     }
+
+
+@pytest.mark.parametrize("job", SENTENCES)
+def test_a_jobs_verdict_says_whether_it_will_work(seen: Seen, job: str) -> None:
+    assert [words for words in SENTENCES[job] if words not in seen.jobs[job]] == [], seen.jobs[job]
 
 
 def test_the_collector_only_reads_and_keeps_its_token(seen: Seen) -> None:
