@@ -85,6 +85,7 @@ class BackupsKeeper:
             bases=self._bases,
             leftovers=self._leftovers,
             jobs=self._news.jobs if self._news is not None else (),
+            jobs_known=self._news is not None and self._news.jobs_known,
         )
 
     def _look_at_objects(self, state: PoolState, now: datetime) -> None:

@@ -153,11 +153,13 @@ class JobSeen:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupsSeen:
     """`foreseen`: soonest first. `least_pending`: SR uuid → the least that was pending in each complete cycle, oldest
-    first; a cycle without samples ends what is known before it."""
+    first; a cycle without samples ends what is known before it. `jobs_known`: whether jobs and the replicas of other
+    pools were looked at since the start; where they were not, that nothing is wrong with them is not known."""
 
     tasks: tuple[TaskSeen, ...] = ()
     foreseen: tuple[Foreseen, ...] = ()
     bases: tuple[BaseSeen, ...] = ()
     leftovers: tuple[LeftoverSeen, ...] = ()
     jobs: tuple[JobSeen, ...] = ()
+    jobs_known: bool = True
     least_pending: Mapping[str, tuple[float, ...]] = field(default_factory=dict)

@@ -29,7 +29,8 @@ MOVED_SECONDS: Final = 180.0
 @dataclass(frozen=True, slots=True)
 class Watched:
     """A task as it was seen. `steps`: (when, progress) at each change; `bytes_at`: when bytes were last seen moving;
-    `bytes_since`: since when they are observed without a break, None while they are not."""
+    `bytes_since`: since when they are observed without a break, None while they are not. `told`: it stood still
+    before a restart and was told so: that the rates are not there yet is no news of it."""
 
     task: Task
     steps: tuple[tuple[datetime, float], ...]
@@ -37,6 +38,7 @@ class Watched:
     bytes_since: datetime | None = None
     rate: float | None = None
     place: tuple[str | None, str | None] = (None, None)
+    told: bool = False
 
 
 @dataclass(slots=True)
@@ -69,9 +71,10 @@ class TaskWatch:
             since, progress = self._resumed.pop(task.uuid, (at, task.progress))
             began = task.created_at or at
             stood = since if progress == task.progress else at
-            known = Watched(task, ((began, 0.0), (stood, task.progress)), place=self._place(picture, task))
+            steps = ((began, 0.0), (stood, task.progress))
+            known = Watched(task, steps, place=self._place(picture, task), told=stood < at)
         elif known.steps[-1][1] != task.progress:
-            known = replace(known, steps=(*known.steps, (at, task.progress))[-MAX_STEPS:])
+            known = replace(known, steps=(*known.steps, (at, task.progress))[-MAX_STEPS:], told=False)
         if kind_of(task.name) not in TRANSFERS:
             return replace(known, task=task)
         return replace(self._with_bytes(picture, known, at), task=task)
@@ -171,7 +174,8 @@ def _moving(kind: TaskKind, known: Watched, still_for: float, ghost: str, limits
         return False
     if kind not in TRANSFERS:
         return None
-    patience = limits.backup_stalled_seconds if known.bytes_since else limits.backup_stalled_unseen_seconds
+    sure = known.bytes_since is not None or known.told
+    patience = limits.backup_stalled_seconds if sure else limits.backup_stalled_unseen_seconds
     flows = known.rate is not None and known.rate >= limits.backup_stalled_bytes_per_second
     if still_for >= patience and not flows:  # rates are older than a short patience, and nothing newer is known
         return False

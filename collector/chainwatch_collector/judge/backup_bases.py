@@ -10,13 +10,14 @@ from chainwatch_collector.backups.seen import BaseSeen
 from chainwatch_collector.inventory.picture import Picture
 from chainwatch_collector.inventory.records import Message, Sr, Vdi
 from chainwatch_collector.judge.answer import FindingSubject
-from chainwatch_collector.judge.condition import INVENTORY, Condition
+from chainwatch_collector.judge.condition import INVENTORY, JOBS, Condition
 from chainwatch_collector.judge.registry import family
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.track.state import PoolState
 from chainwatch_collector.words import clock, duration, plural, short, size
 
 _BY_INVENTORY: Final = frozenset((INVENTORY,))
+_BY_JOBS: Final = frozenset((INVENTORY, JOBS))
 _CBT_MESSAGES: Final = frozenset(("VDI_CBT_SNAPSHOT_FAILED", "VDI_CBT_RESIZE_FAILED", "VDI_CBT_METADATA_INCONSISTENT"))
 _WHY: Final = {
     "replica_gone": "the replica of its base is gone from the target SR",
@@ -43,7 +44,7 @@ def base_missing(state: PoolState, now: datetime, limits: Thresholds) -> Iterato
                 variant=base.problem,
                 params=_params(base),
                 vdis=frozenset(base.full_vdis),
-                sources=_BY_INVENTORY,
+                sources=_BY_JOBS,
                 hold_seconds=limits.backup_base_seconds,
             )
 

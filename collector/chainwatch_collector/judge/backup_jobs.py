@@ -8,13 +8,13 @@ from typing import Final
 
 from chainwatch_collector.backups.seen import BaseSeen, JobSeen, TargetSeen
 from chainwatch_collector.judge.answer import FindingSubject
-from chainwatch_collector.judge.condition import INVENTORY, Condition
+from chainwatch_collector.judge.condition import INVENTORY, JOBS, Condition
 from chainwatch_collector.judge.registry import family
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.track.state import PoolState
 from chainwatch_collector.words import clock, plural, size
 
-_BY_INVENTORY: Final = frozenset((INVENTORY,))
+_BY_JOBS: Final = frozenset((INVENTORY, JOBS))
 
 
 @family("BACKUP_PATTERN_EMPTY")
@@ -28,7 +28,7 @@ def pattern_empty(state: PoolState, now: datetime, limits: Thresholds) -> Iterat
                 severity="warning",
                 summary=f"Job '{job.name}' matches no VM: {job.empty}.",
                 since=now,
-                sources=_BY_INVENTORY,
+                sources=_BY_JOBS,
                 hold_seconds=limits.backup_pattern_seconds,
             )
 
@@ -79,7 +79,7 @@ def _overdue(job: JobSeen, vm: str, name: str, last: datetime | None, missed: li
         count=len(missed),
         key=job.uuid,
         params={"vm_uuid": vm},
-        sources=_BY_INVENTORY,
+        sources=_BY_JOBS,
     )
 
 
@@ -101,7 +101,7 @@ def target_full(state: PoolState, now: datetime, limits: Thresholds) -> Iterator
                 severity="error",
                 summary=f"Backup target '{target.name}' of {', '.join(names)}: {why}.",
                 since=target.full_at or now,
-                sources=_BY_INVENTORY,
+                sources=_BY_JOBS,
             )
 
 

@@ -14,13 +14,14 @@ from chainwatch_collector.track.state import HostState, PoolState, SrState
 from chainwatch_collector.words import short
 
 INVENTORY = "inventory"
+JOBS = "jobs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
     """One code that holds for one subject. `key` tells several of one code on one subject apart.
 
-    `sources`: what it was seen through (`host_source(key)`, INVENTORY); when one of them is lost the finding is stale.
+    `sources`: what it was seen through (`host_source(key)`, INVENTORY, JOBS); when one is lost the finding is stale.
     `sr_uuid`, `srs`, `host`, `hosts`, `vdis`: what it touches, for `because`. `variant`, `params`: for the steps.
     `hold_seconds`: it must hold that long before it is told; `clear_seconds`: be absent that long before it clears.
     """

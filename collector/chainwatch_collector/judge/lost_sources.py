@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from chainwatch_collector.judge.condition import INVENTORY, host_source
+from chainwatch_collector.judge.condition import INVENTORY, JOBS, host_source
 from chainwatch_collector.judge.known import silent
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.track.state import PoolState
@@ -17,4 +17,6 @@ def of(state: PoolState, now: datetime, limits: Thresholds) -> frozenset[str]:
     lost = {host_source(host.key) for host in state.hosts.values() if silent(host, now, limits)}
     if state.picture is not None and not state.picture.reachable:
         lost.add(INVENTORY)
+    if not state.backups.jobs_known:
+        lost.add(JOBS)
     return frozenset(lost)

@@ -50,6 +50,7 @@ class BackupsPart:
         self._core: Core | None = None
         self._declared: tuple[Job, ...] = ()
         self._xo = XoSeen()
+        self._xo_answered = False
         self._targets: Mapping[str, TargetSeen] = {}
         self._space = TargetSpace()
         self._due = _Due()
@@ -120,7 +121,7 @@ class BackupsPart:
         news = await asyncio.to_thread(news_of, jobs, pictures, self._xo, self._targets, now)
         for pool, told in news.items():
             if pool in self._board.pictures:
-                self._tell(pool, told)
+                self._tell(pool, replace(told, jobs_known=section is None or self._xo_answered))
 
     def _jobs(self) -> tuple[Job, ...]:
         """What is declared, under Xen Orchestra's id where it has a job of that name, and Xen Orchestra's others."""
@@ -133,6 +134,7 @@ class BackupsPart:
         try:
             token, verify = await asyncio.to_thread(_secrets, section, base)
             self._xo = await read(section.url, token, verify, section.mounts, now)
+            self._xo_answered = True
         except (XoError, OSError, ValueError) as error:
             if str(error) != self._xo.problem:
                 LOG.warning("xen orchestra cannot be asked: %s", error)

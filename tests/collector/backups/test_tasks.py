@@ -124,6 +124,18 @@ def test_without_rates_it_takes_longer_to_be_sure() -> None:
     assert (seen.moving, seen.bytes_known) == (False, False)
 
 
+def test_what_was_told_before_a_restart_stays_told_until_the_rates_are_there() -> None:
+    course = Course()
+    task = export(0.42)
+    course.watch.resume({task.uuid: (START - timedelta(minutes=20), 0.42)})
+    assert course.go(1, task).moving is False
+    assert course.go(1, export(0.43)).moving is not False
+    assert course.go(20, export(0.43)).moving is not False
+    moving = Course()
+    moving.watch.resume({task.uuid: (START - timedelta(minutes=20), 0.42)})
+    assert moving.go(1, task, sent=MIB, sr_read=MIB).moving is True
+
+
 def test_an_appliance_in_the_pool_receives_by_its_interface() -> None:
     host = rates(START, sent=0.0, vif=70 * MIB)
     assert transfer_rate("export", None, [host]) == 70 * MIB

@@ -3,19 +3,32 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from chainwatch_collector.backups.keeper import BackupsKeeper
+from chainwatch_collector.backups.news import BackupNews
+from chainwatch_collector.backups.objects import replicas_of
+from chainwatch_collector.chains.pool_index import PoolIndex
 from chainwatch_collector.inventory.records import Message
 from collector.backups.test_objects import EXPORTED, Pool, uuid
 from collector.judge.scene import START, Scene
 
 
 def scene_of(pool: Pool) -> Scene:
-    return Scene(pool.picture)
+    scene = Scene(pool.picture)
+    scene.backups = BackupsKeeper(scene.thresholds)
+    return _told(scene, pool)
+
+
+def _told(scene: Scene, pool: Pool) -> Scene:
+    """The pool hears of the replicas that there are."""
+    assert scene.backups is not None
+    scene.backups.tell(BackupNews(replicas=replicas_of((PoolIndex(pool.picture),))))
+    return scene
 
 
 def again(scene: Scene, pool: Pool) -> Scene:
     """XenAPI shows the pool as it is now."""
     picture = pool.picture
-    return scene.seen(vms=picture.vms, vbds=picture.vbds, vdis_by_sr=picture.vdis_by_sr)
+    return _told(scene.seen(vms=picture.vms, vbds=picture.vbds, vdis_by_sr=picture.vdis_by_sr), pool)
 
 
 def test_a_deleted_replica_is_told_with_the_snapshot_to_delete_and_clears_with_a_new_one() -> None:

@@ -41,6 +41,17 @@ def test_an_empty_pattern_is_told_by_its_home_and_clears() -> None:
     assert "BACKUP_PATTERN_EMPTY" not in told(scene).look()
 
 
+def test_a_restart_keeps_what_was_told_until_the_jobs_were_looked_at() -> None:
+    scene = scene_of(due=nights(8), successes={VM_UUID: START - 7 * DAY}, skipped={VM_UUID: 7})
+    assert not scene.look()["BACKUP_OVERDUE"].stale
+    scene.backups = BackupsKeeper(scene.thresholds)
+    assert scene.wait(1).look()["BACKUP_OVERDUE"].stale
+    scene.backups.tell(BackupNews(jobs_known=False))
+    assert scene.wait(1).look()["BACKUP_OVERDUE"].stale
+    scene.backups.tell(BackupNews())
+    assert "BACKUP_OVERDUE" not in scene.wait(1).look()
+
+
 def nights(count: int) -> tuple[Any, ...]:
     """Due times of the last nights, ascending."""
     return tuple(START - n * DAY - timedelta(hours=7) for n in reversed(range(count)))

@@ -56,6 +56,7 @@ async def test_declared_jobs_are_told_to_each_pool(tmp_path: Path) -> None:
         assert job.next_at is not None
         assert job.targets[0].free_bytes
         assert told.part.checks() == ()
+        assert told.news[POOL_UUID].jobs_known
 
 
 async def test_xen_orchestras_jobs_are_told_too(tmp_path: Path, orchestra: Orchestra) -> None:
@@ -68,6 +69,7 @@ async def test_xen_orchestras_jobs_are_told_too(tmp_path: Path, orchestra: Orche
         assert (declared.name, nightly.name) == ("declared", "nightly")
         assert nightly.empty.startswith("Xen Orchestra is not connected to pool 'prod'")
         assert [check.status for check in told.part.checks()] == ["ok"]
+        assert told.news[POOL_UUID].jobs_known
 
 
 async def test_xen_orchestra_that_does_not_answer_is_said(tmp_path: Path, orchestra: Orchestra) -> None:
@@ -79,6 +81,7 @@ async def test_xen_orchestra_that_does_not_answer_is_said(tmp_path: Path, orches
         await told.part.look()
         (check,) = told.part.checks()
         assert (check.status, TOKEN in check.detail) == ("warning", False)
+        assert not told.news[POOL_UUID].jobs_known
 
 
 async def test_a_pool_that_answers_later_than_the_first_is_not_left_for_the_next_look(tmp_path: Path) -> None:
