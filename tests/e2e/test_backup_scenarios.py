@@ -22,11 +22,13 @@ from lab.xapi.handle import lab_pool
 
 PATIENCE_SECONDS = 60.0
 PREFIX = "BACKUP_"
+Findings = dict[tuple[str, str], Finding]
+"""(code, subject's name) → finding."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """`late`: what is done while the collector runs; nothing is said before. No code: nothing is ever said."""
+    """`late`: done while the collector runs; nothing is said before. No code: nothing is ever said."""
 
     name: str
     subject: str
@@ -128,20 +130,20 @@ SENTENCES = {
 
 @dataclass
 class Seen:
-    """What the collector said. `early`: what was open when the deeds were done; `ever`: at any moment; `jobs`: name →
-    its verdict's sentence."""
+    """What the collector said, from moment to moment, before the deeds and after its restart.
 
-    early: list[Finding]
-    last: list[Finding]
-    ever: list[Finding]
+    `jobs`: name → its verdict's sentence.
+    """
+
+    before: list[Findings]
+    after: list[Findings]
     tasks: dict[str, Any]
     jobs: dict[str, str]
     log: str
     writes: list[str]
 
 
-def of_backups(findings: list[Finding]) -> dict[tuple[str, str], Finding]:
-    """(code, subject's name) → finding."""
+def of_backups(findings: list[Finding]) -> Findings:
     return {(one["code"], one["subject"]["name"]): one for one in findings if one["code"].startswith(PREFIX)}
 
 
@@ -191,46 +193,65 @@ def seen(tmp_path_factory: pytest.TempPathFactory, pki: Pki) -> Iterator[Seen]:
 
 
 def run(course: Course, collector: CollectorProcess, healthy: str) -> Seen:
-    """The collector from its start to its end."""
+    """The deeds while it runs, then a restart: it looks anew at once, and clears nothing of what it said."""
     progress = iter(range(400, 1000))
 
     def goes_on() -> None:
         course.prod.do("set_fields", class_name="task", name_or_ref=healthy, progress=next(progress) / 1000)
 
+    with watched(collector) as before:
+        wait(before, are_open([row for row in ROWS if not row.late]), goes_on, PATIENCE_SECONDS)
+        settled = list(before.timeline)
+        course.deeds()
+    with watched(collector) as after:
+        wait(after, are_open(list(ROWS)), goes_on, PATIENCE_SECONDS)
+        tasks = {one["name"]: one for one in after.get("tasks")["items"]}
+        jobs = {name: after.get("verdict", job=name)["job"]["sentence"] for name in SENTENCES}
+    writes = [*course.prod.writes_called, *course.dr.writes_called]
+    said = [of_backups(list(one.findings)) for one in settled]
+    said_after = [of_backups(list(one.findings)) for one in after.timeline]
+    return Seen(said, said_after, tasks, jobs, collector.log.read_text(), writes)
+
+
+@contextmanager
+def watched(collector: CollectorProcess) -> Iterator[Watcher]:
+    """It runs and is asked all the time."""
     collector.start()
     try:
         with Watcher(f"https://127.0.0.1:{collector.web_port}", collector.pki.ca) as watcher:
-            wait(watcher, are_open([row for row in ROWS if not row.late]), goes_on, PATIENCE_SECONDS)
-            early = list(watcher.timeline[-1].findings)
-            course.deeds()
-            wait(watcher, are_open(list(ROWS)), goes_on, PATIENCE_SECONDS)
-            tasks = {one["name"]: one for one in watcher.get("tasks")["items"]}
-            jobs = {name: watcher.get("verdict", job=name)["job"]["sentence"] for name in SENTENCES}
-            last, ever = list(watcher.timeline[-1].findings), watcher.ever(lambda _one: True)
+            yield watcher
     finally:
         status = collector.stop()
     assert status == 0
-    writes = [*course.prod.writes_called, *course.dr.writes_called]
-    return Seen(early, last, ever, tasks, jobs, collector.log.read_text(), writes)
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.code], ids=lambda row: row.name)
 def test_what_goes_wrong_is_said(seen: Seen, row: Row) -> None:
     key = row.code, row.subject
-    assert (key in of_backups(seen.early)) is not row.late
-    finding = of_backups(seen.last)[key]
+    assert (key in seen.before[-1]) is not row.late
+    finding = seen.after[-1][key]
     assert finding["severity"] == row.severity
     assert [words for words in row.says if words not in finding["summary"]] == [], finding["summary"]
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if not row.code], ids=lambda row: row.name)
 def test_of_what_goes_well_nothing_is_ever_said(seen: Seen, row: Row) -> None:
-    assert [one["summary"] for one in of_backups(seen.ever).values() if one["subject"]["name"] == row.subject] == []
+    moments = (*seen.before, *seen.after)
+    assert [one["summary"] for said in moments for (_, name), one in said.items() if name == row.subject] == []
 
 
 def test_nothing_else_is_said_of_backups(seen: Seen) -> None:
     expected = {(row.code, row.subject) for row in ROWS if row.code}
-    assert of_backups(seen.ever).keys() == expected
+    assert {key for said in (*seen.before, *seen.after) for key in said} == expected
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.code and not row.late], ids=lambda row: row.name)
+def test_a_restart_clears_nothing(seen: Seen, row: Row) -> None:
+    key = row.code, row.subject
+    pool = seen.before[-1][key]["pool_uuid"]
+    moments = [said for said in seen.after if pool in {one["pool_uuid"] for one in said.values()}]
+    assert [said.keys() for said in moments if key not in said] == []
+    assert seen.after[-1][key]["since"] == seen.before[-1][key]["since"]
 
 
 def test_tasks_say_who_moves(seen: Seen) -> None:
