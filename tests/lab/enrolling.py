@@ -120,6 +120,13 @@ class Dom0Agent:
             self.process.wait(20)
             self.process = None
 
+    def kill(self) -> None:
+        """kill -9, and reap."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(20)
+            self.process = None
+
     def _env(self) -> dict[str, str]:
         path = f"{REPOSITORY / 'agent'}:{REPOSITORY / 'proto/gen'}"
         return {**os.environ, "PYTHONPATH": path, **self.environment}
