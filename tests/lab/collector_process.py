@@ -62,6 +62,7 @@ class CollectorProcess:
         deadline = time.monotonic() + wait_seconds
         while not self.listening():
             if self.process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
                 raise RuntimeError(f"the collector did not start: {self.log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.02)
 
