@@ -16,15 +16,38 @@ class DamagedError(Exception):
     """A gzip that cannot be read further; the message says why."""
 
 
-class PlainSource:
-    """An open plain file. It survives rename and unlink; `read_at` never moves a shared position."""
-
-    compressed = False
+class _OpenFile:
+    """What the descriptor alone tells, packed or not."""
 
     def __init__(self, path: str) -> None:
         self._fd = os.open(path, _FLAGS)
         status = os.fstat(self._fd)
         self.inode = (status.st_dev, status.st_ino)
+
+    def state(self) -> Tuple[int, int]:
+        """(bytes on disk, mtime in ns): another one as soon as somebody writes to it."""
+        status = os.fstat(self._fd)
+        return (status.st_size, status.st_mtime_ns)
+
+    def mtime_us(self) -> int:
+        """When the log was written to last; gzip keeps the time of the log it packed."""
+        return os.fstat(self._fd).st_mtime_ns // 1000
+
+    def linked(self) -> bool:
+        """Whether any name still leads to it."""
+        return os.fstat(self._fd).st_nlink > 0
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class PlainSource(_OpenFile):
+    """An open plain file. It survives rename and unlink; `read_at` never moves a shared position."""
+
+    compressed = False
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Up to `size` bytes, fewer only at the end."""
@@ -42,35 +65,14 @@ class PlainSource:
         """Bytes now."""
         return os.fstat(self._fd).st_size
 
-    def state(self) -> Tuple[int, int]:
-        """(bytes on disk, mtime in ns): another one as soon as somebody writes to it."""
-        status = os.fstat(self._fd)
-        return (status.st_size, status.st_mtime_ns)
 
-    def mtime_us(self) -> int:
-        """When it was written to last."""
-        return os.fstat(self._fd).st_mtime_ns // 1000
-
-    def linked(self) -> bool:
-        """Whether any name still leads to it."""
-        return os.fstat(self._fd).st_nlink > 0
-
-    def close(self) -> None:
-        """Let go of it."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-
-
-class GzipSource:
+class GzipSource(_OpenFile):
     """A rotated file, read forwards once: going back starts over. Memory is one chunk, whatever the file."""
 
     compressed = True
 
     def __init__(self, path: str) -> None:
-        self._fd = os.open(path, _FLAGS)
-        status = os.fstat(self._fd)
-        self.inode = (status.st_dev, status.st_ino)
+        super().__init__(path)
         self._rewind()
 
     def _rewind(self) -> None:
@@ -123,25 +125,6 @@ class GzipSource:
         if length < 18:
             return 0
         return int.from_bytes(os.pread(self._fd, 4, length - 4), "little")
-
-    def state(self) -> Tuple[int, int]:
-        """(bytes on disk, mtime in ns): another one as soon as somebody writes to it."""
-        status = os.fstat(self._fd)
-        return (status.st_size, status.st_mtime_ns)
-
-    def mtime_us(self) -> int:
-        """gzip keeps the time of the log it packed."""
-        return os.fstat(self._fd).st_mtime_ns // 1000
-
-    def linked(self) -> bool:
-        """Whether any name still leads to it."""
-        return os.fstat(self._fd).st_nlink > 0
-
-    def close(self) -> None:
-        """Let go of it."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
 
 
 Source = Union[PlainSource, GzipSource]
