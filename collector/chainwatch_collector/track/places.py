@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from chainwatch_collector.chains.gc_host import gc_host_among
 from chainwatch_collector.inventory.picture import Picture
 from chainwatch_collector.inventory.records import Host
 from chainwatch_collector.track.host_log import HostLog
@@ -20,19 +21,13 @@ def by_name(records: Iterable[Host]) -> dict[str, Host]:
 
 
 def gc_hosts(picture: Picture) -> dict[str, Host]:
-    """SR uuid → the host that runs its GC: the master for a shared SR, the only attached host for a local one."""
+    """SR uuid → the host that runs its GC, for every SR that has one."""
     attached: dict[str, list[str]] = {}
     for pbd in picture.pbds.values():
         if pbd.currently_attached:
             attached.setdefault(pbd.sr_ref, []).append(pbd.host_ref)
-    master = picture.hosts.get(picture.pool.master_ref or "") if picture.pool is not None else None
-    found: dict[str, Host] = {}
-    for ref, sr in picture.srs.items():
-        refs = attached.get(ref, [])
-        record = master if sr.shared else picture.hosts.get(refs[0]) if len(refs) == 1 else None
-        if record is not None:
-            found[sr.uuid] = record
-    return found
+    found = {sr.uuid: gc_host_among(picture, sr, attached.get(ref, ())) for ref, sr in picture.srs.items()}
+    return {uuid: record for uuid, record in found.items() if record is not None}
 
 
 def label(record: Host, hosts: Mapping[str, HostLog]) -> str:
