@@ -92,6 +92,14 @@ class Followed:
         """Whether it is open, so that its inode is its own."""
         return isinstance(self._source, PlainSource)
 
+    def begins_otherwise(self) -> bool:
+        """Whether the open file has lost its own first line: it was emptied, and perhaps filled again."""
+        source = self._source
+        try:
+            return isinstance(source, PlainSource) and first_line(source.read_at) != self.found.first_line
+        except OSError:
+            return False
+
     def will_not_grow(self) -> bool:
         """A .gz, or a file that no name leads to any more."""
         return self._source is not None and (self._source.compressed or not self._source.linked())

@@ -179,6 +179,9 @@ class LogFollower:
 
     def _take_up(self) -> None:
         """Another file is the live one: follow every generation that is newer than all those met before."""
+        if self._newest is not None and self._newest.begins_otherwise():
+            # Its copy is no newer file, so it is found before anything is called newer.
+            self._found_copy(self._newest)
         found = self._disk.identify_all()
         if not found:
             self._looked_at = None

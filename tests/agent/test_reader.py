@@ -209,6 +209,20 @@ def test_delivery() -> None:
     )
 
 
+def test_a_copied_file_that_was_filled_to_the_same_size_and_renamed(driver: Driver) -> None:
+    """Nobody looked between the copy and the rename: the copy is what was read, the renamed file is new."""
+    disk = Disk(driver.directory)
+    disk.write(1)
+    driver.settle()
+    disk.copytruncate()
+    disk.write(1)
+    disk.rotate()
+    disk.write(1)
+    driver.settle()
+    assert numbers(driver.ledger.lines()) == [1, 2, 3]
+    assert not driver.ledger.gaps
+
+
 def fill(directory: Path, lines: int) -> Disk:
     disk = Disk(directory)
     disk.write(lines)
