@@ -13,7 +13,12 @@ from chainwatch_collector.judge.catalogue import CATALOGUE, RANKS
 from chainwatch_collector.judge.condition import Condition
 
 _IMAGE_ORDER: Final = ("VDI_LOST", "VDI_PARENT_MISSING", "VDI_CORRUPT", "SR_SCAN_FAILED")
-"""Within one rank nothing causes another, but for images: a lost one is a missing parent, and that fails the scan."""
+_PLACE_IN_RANK: Final[Mapping[str, int]] = {
+    **{code: place for place, code in enumerate(_IMAGE_ORDER)},
+    **dict.fromkeys(("COALESCE_NO_SPACE", "ATTACH_NO_SPACE"), 1),
+}
+"""Within one rank nothing causes another, but for images and space: a lost image is a missing parent, and that fails
+the scan; a full SR is why it has no room to merge or to inflate a leaf, and making room is the one remedy of all."""
 _IMAGES: Final = frozenset(_IMAGE_ORDER)
 _STORAGE: Final = frozenset(("SR_PATHS_DEGRADED", "SR_IO_ERRORS", "LINSTOR_DEGRADED", "SR_DETACHED"))
 _SPACE: Final = frozenset(("SR_FULL", "COALESCE_NO_SPACE", "ATTACH_NO_SPACE"))
@@ -83,7 +88,7 @@ def rank(code: str) -> int | None:
     if entry is None:
         return None
     place = RANKS.index("behind") + 1 if code in _FORECASTS else entry.precedence
-    return 10 * place + (_IMAGE_ORDER.index(code) if code in _IMAGES else 0)
+    return 10 * place + _PLACE_IN_RANK.get(code, 0)
 
 
 def causes(conditions: Sequence[Condition]) -> list[tuple[int, ...]]:

@@ -38,6 +38,13 @@ def test_equal_ranks_do_not_cause_one_another() -> None:
     assert causes(condition("GC_CRASHED", key="xapi"), condition("GC_NOT_RUNNING")) == [[], []]
 
 
+@pytest.mark.parametrize(("effect", "kind"), [("COALESCE_NO_SPACE", "sr"), ("ATTACH_NO_SPACE", "vdi")])
+def test_a_full_sr_is_the_root_of_what_finds_no_room_on_it(effect: str, kind: str) -> None:
+    uuid = "sr1" if kind == "sr" else "v1"
+    low = condition("SNAPSHOT_NO_SPACE")
+    assert causes(condition(effect, kind, uuid), condition("SR_FULL"), low) == [["SR_FULL"], [], ["SR_FULL"]]
+
+
 def test_another_sr_causes_nothing() -> None:
     assert causes(condition("SR_FULL", uuid="sr2"), condition("COALESCE_NO_SPACE")) == [[], []]
 
