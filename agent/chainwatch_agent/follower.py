@@ -124,7 +124,8 @@ class LogFollower:
             plan = join(found, positions, self._disk.proves, self._disk.complete, followed_by)
         else:
             oldest_us = self._history.oldest_us(self._clock_us())
-            plan = first_time(found, oldest_us, self._history.max_bytes, self._history.size, self._history.cut)
+            history = self._history
+            plan = first_time(found, oldest_us, history.max_bytes, history.size, history.cut, followed_by)
         self._salts, self._open_gap = plan.salts, plan.open_gap
         for start in plan.starts:
             self._follow(start)
@@ -199,12 +200,11 @@ class LogFollower:
 
     def _follow_newer(self, newer: List[Identified]) -> None:
         before = self._newest.file if self._newest is not None else self._before[0] if self._before else None
-        if newer and newer[0].fingerprint and before is not None and self._open_gap is None:
-            self._open_gap = between(before, newer[0].fingerprint, self._followed_by)
         for one in newer:
             if one.fingerprint:
-                self._follow(Start(one, next_id(one.fingerprint, self._salts), 0, False, self._open_gap))
-                self._open_gap = None
+                gap = self._open_gap or (between(before, one.fingerprint, self._followed_by) if before else None)
+                self._follow(Start(one, next_id(one.fingerprint, self._salts), 0, False, gap))
+                before, self._open_gap = self._queue[-1].file, None
                 self._counters.add("rotations_total")
             elif one.problem and one.generation.number:
                 self._open_gap = self._open_gap or GapStart(UNREADABLE, one.problem)

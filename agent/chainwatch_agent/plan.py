@@ -92,6 +92,7 @@ def join(
     on_disk = {position.file for position in named.values()}
     gap = None if last.file in on_disk else _gone(last, found)
     starts: List[Start] = []
+    before = named[newest].file if newest in named else None
     for index, one in enumerate(found):
         if index in named:
             position = named[index]
@@ -100,10 +101,10 @@ def join(
         elif index > newest and one.fingerprint:
             if gap is not None and gap.after is not None:
                 gap = None if followed_by(gap.after) == (gap.after_offset, one.fingerprint) else gap
-            elif gap is None and index == newest + 1 and newest in named:
-                gap = between(named[newest].file, one.fingerprint, followed_by)
+            elif gap is None and before is not None:
+                gap = between(before, one.fingerprint, followed_by)
             starts.append(Start(one, next_id(one.fingerprint, salts), 0, False, gap))
-            gap = None
+            gap, before = None, starts[-1].file
         elif index > newest and one.problem and one.generation.number:
             gap = gap or GapStart(UNREADABLE, one.problem)
     return Plan(starts, gap, salts)
@@ -147,6 +148,7 @@ def first_time(
     most_bytes: int,
     size_of: Callable[[Identified], int],
     cut: Callable[[Identified, int, int], int],
+    followed_by: FollowedBy,
 ) -> Plan:
     """Plan for a log that the collector does not know: the history limits, and what lies before them declared.
 
@@ -170,6 +172,9 @@ def first_time(
             whole = False
             break
     chosen.reverse()
+    for index in range(1, len(chosen)):
+        gap = between(chosen[index - 1].file, chosen[index].found.fingerprint, followed_by)
+        chosen[index] = chosen[index]._replace(gap=gap)
     if chosen and not whole:
         detail = "older than the history that a first start reads"
         chosen[0] = chosen[0]._replace(gap=GapStart(HISTORY_LIMIT, detail))

@@ -223,6 +223,46 @@ def test_a_copied_file_that_was_filled_to_the_same_size_and_renamed(driver: Driv
     assert not driver.ledger.gaps
 
 
+def test_a_restored_collector_is_told_of_what_has_gone_between_two_files_that_are_there(driver: Driver) -> None:
+    """First, second and fourth are on disk; only the checkpoint knows that there was a third."""
+    disk = Disk(driver.directory)
+    disk.write(1)
+    driver.settle()
+    driver.ledger.backup()
+    for _ in range(2):
+        disk.copytruncate()
+        disk.write(1)
+        driver.settle()
+    disk.truncate()
+    disk.write(1)
+    driver.ledger.restore()
+    driver.connect()
+    driver.settle()
+    assert numbers(driver.ledger.lines()) == [1, 2, 4]
+    (gap,) = driver.ledger.gaps
+    second, fourth = sorted(driver.ledger.files.values(), key=lambda f: f.ordinal)[1:]
+    assert gap.reason == evidence_pb2.Gap.REASON_ROTATED_AWAY
+    assert (gap.after_file.fingerprint, gap.after_offset) == (second.key[0], LINE)
+    assert (gap.before_file.fingerprint, gap.before_offset) == (fourth.key[0], 0)
+
+
+def test_a_collector_that_lost_everything_is_told_of_it_too(driver: Driver) -> None:
+    disk = Disk(driver.directory)
+    for _ in range(3):
+        disk.write(1)
+        driver.settle()
+        disk.rotate()
+    disk.write(1)
+    driver.settle()
+    disk.remove(2)
+    driver.ledger = Ledger()
+    driver.connect()
+    driver.settle()
+    assert numbers(driver.ledger.lines()) == [1, 3, 4]
+    (gap,) = driver.ledger.gaps
+    assert (gap.after_offset, gap.before_offset) == (LINE, 0)
+
+
 def fill(directory: Path, lines: int) -> Disk:
     disk = Disk(directory)
     disk.write(lines)
