@@ -31,17 +31,35 @@ def _healed_in(incident: Incident, log: SrLog) -> bool:
         return True
     if incident.kind in ("scan_failed", "parent_missing") and _after(log.scan_ok, incident.last):
         return True
-    if incident.kind in _OF_PAIRS or incident.kind == "corrupt":
+    if incident.kind == "corrupt":
+        return _sound_in(incident, log)
+    if incident.kind in _OF_PAIRS:
         gone = log.merged_at.get(incident.vdi[:8])
         if _after(gone, incident.last) or _after(log.merged_at.get(incident.parent[:8]), incident.last):
             return True
-        later_run = _after(log.full_run, incident.last) and _after(log.trees.ref, incident.last)
-        if incident.kind in ("merge_failed", "gave_up") and later_run:
+        if incident.kind in ("merge_failed", "gave_up") and _looked_later(incident, log):
             return (
                 not log.trees.mergeable(incident.vdi, incident.parent)
                 or log.incidents.get(incident.kind, incident.key) is None
             )
     return False
+
+
+def _sound_in(incident: Incident, log: SrLog) -> bool:
+    """The image passed its check there, was merged away or is in no tree any more; one that was only out of reach was
+    not met by a run that went through."""
+    image = incident.vdi[:8]
+    if _after(log.passed_at.get(image), incident.last) or _after(log.merged_at.get(image), incident.last):
+        return True
+    if not _looked_later(incident, log):
+        return False
+    vanished = bool(log.trees.nodes) and image not in log.trees.nodes
+    return vanished or (not incident.sure and log.incidents.get("corrupt", incident.key) is None)
+
+
+def _looked_later(incident: Incident, log: SrLog) -> bool:
+    """Whether a later run there scanned the SR and went to its end."""
+    return _after(log.full_run, incident.last) and _after(log.trees.ref, incident.last)
 
 
 def by_inventory(incident: Incident, record: Sr | None, forest: Forest | None, picture: Picture | None) -> bool:

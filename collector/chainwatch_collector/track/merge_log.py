@@ -38,6 +38,8 @@ def fold(log: SrLog, fact: Fact) -> bool:
                 log.copy_bytes[fact.child[:8]] = size
         case MergeCopyStarted():
             log.copy_started.setdefault(fact.child[:8], fact.ref)
+            if not fact.online:
+                _both_passed(log, fact)
         case MergeEnded():
             _ended(log, fact)
         case SpaceRefused():
@@ -92,6 +94,19 @@ def _forget_correction(log: SrLog, fact: MergeEnded) -> None:
             log.incidents.drop(incident)
 
 
+def _both_passed(log: SrLog, fact: MergeCopyStarted) -> None:
+    """SM checks the child and its parent right before it copies (`_doCoalesce`: `validate`), else it does not copy."""
+    node = log.trees.nodes.get(fact.child[:8])
+    _passed(log, fact.ref, fact.child, node.parent if node is not None else None)
+
+
+def _passed(log: SrLog, ref: LineRef, *images: str | None) -> None:
+    """These images passed SM's check: what was said of them before no longer holds, in whichever host's log it is."""
+    for image in (name[:8] for name in images if name):
+        log.incidents.heal("corrupt", key=image)
+        _remember(log.passed_at, image, ref)
+
+
 def _done(log: SrLog, fact: MergeEnded) -> None:
     """The pair is merged. Inner: the child's image is gone; leaf: the child stays and its parent's image is gone.
 
@@ -102,11 +117,11 @@ def _done(log: SrLog, fact: MergeEnded) -> None:
     gone = child if fact.kind == "inner" else fact.parent[:8]
     for incident in list(log.incidents):
         names = (incident.vdi[:8], incident.parent[:8])
-        of_pair = incident.kind in _OF_PAIRS and (child in names[:1] or gone in names)
-        if of_pair or (incident.kind == "corrupt" and names[0] in (child, fact.parent[:8])):
+        if incident.kind in _OF_PAIRS and (child in names[:1] or gone in names):
             log.incidents.drop(incident)
     log.incidents.heal("interrupted")
-    _remember(log.merged_at, gone, fact)
+    _passed(log, fact.ref, fact.child, fact.parent)
+    _remember(log.merged_at, gone, fact.ref)
 
 
 def _rate(log: SrLog, fact: MergeEnded, size: int, seconds: float) -> None:
@@ -138,7 +153,8 @@ def _replayed(log: SrLog, fact: JournalReplayed) -> None:
         log.incidents.met(incident, fact.run)
 
 
-def _remember(table: dict[str, LineRef], vdi: str, fact: Fact) -> None:
-    table[vdi[:8]] = fact.ref
+def _remember(table: dict[str, LineRef], vdi: str, ref: LineRef) -> None:
+    table.pop(vdi[:8], None)
+    table[vdi[:8]] = ref
     if len(table) > _REMEMBERED:
         del table[next(iter(table))]

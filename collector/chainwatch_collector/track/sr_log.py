@@ -38,7 +38,10 @@ _WORKING: Final = ("deleting", "preparing", "copying")
 
 @dataclass(slots=True)
 class SrLog:
-    """`sr`: the full uuid or the 4 hex digits of a tree header. `full_run`, `scan_ok`: the newest proofs of health."""
+    """`sr`: the full uuid or the 4 hex digits of a tree header. `full_run`, `scan_ok`: the newest proofs of health.
+
+    `merged_at`, `passed_at`: by the 8 characters of an image, the newest line that shows it merged away, or sound.
+    """
 
     sr: str
     name: str = ""
@@ -65,6 +68,7 @@ class SrLog:
     copy_bytes: dict[str, int] = field(default_factory=dict)
     rates: list[CopyRate] = field(default_factory=list)
     merged_at: dict[str, LineRef] = field(default_factory=dict)
+    passed_at: dict[str, LineRef] = field(default_factory=dict)
 
     def fold(self, fact: Fact) -> None:
         """Take one fact in; facts come in the order of the host's log."""

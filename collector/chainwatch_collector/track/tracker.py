@@ -25,7 +25,7 @@ from chainwatch_collector.track.observations import DuplicateRefused, Observatio
 from chainwatch_collector.track.since import Since, held_by_control_domains
 from chainwatch_collector.track.state import HostState, PoolState, SrState
 
-TRACK_VERSION = 2
+TRACK_VERSION = 3
 """Raised whenever the same evidence would give another state: then the pool is folded anew."""
 ForestBuilder = Callable[[Sr, Mapping[str, Vdi], Forest | None], Forest]
 """SR, uuid → its VDIs, its former forest → its forest: `chains.build.build_forest`."""

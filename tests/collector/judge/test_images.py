@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
-from collector.judge.scene import disk, offline, pending_chain, quiet_pool
+from collector.judge.scene import MEMBER, Scene, disk, offline, pending_chain, quiet_pool
 from smlog import SR, A, B, C, Smlog, path
 from smlog import disk as printed
 
@@ -50,6 +53,47 @@ def test_a_merge_that_both_images_passed_clears_it(image: str) -> None:
     log.tick().start(110).chain(110).inner_start(110).copy(111).copied(110, 111).updated(110)
     log.tree(110, (0, printed(A)), (1, printed(C, hidden=False))).finish(110)
     assert "VDI_CORRUPT" not in offline(log)
+
+
+def test_a_copy_that_starts_shows_that_both_images_passed() -> None:
+    log = check_fails(Smlog(), 100).tick().start(110).chain(110).inner_start(110).copy(111)
+    assert "VDI_CORRUPT" not in offline(log)
+
+
+def after_a_failover(rc: int = 22) -> tuple[Scene, Smlog]:
+    """The old master found B corrupt; the pool's other host is master now, and its log begins."""
+    scene = quiet_pool(*pending_chain())
+    scene.log(check_fails(scene.smlog(), 100, rc=rc))
+    assert "VDI_CORRUPT" in scene.codes()
+    assert scene.picture is not None
+    assert scene.picture.pool is not None
+    scene.seen(pool=replace(scene.picture.pool, master_ref="OpaqueRef:xcp2"), master_since=scene.now)
+    scene.now += timedelta(seconds=5)
+    return scene, scene.smlog(MEMBER)
+
+
+def test_after_a_failover_the_new_masters_merge_clears_it() -> None:
+    scene, log = after_a_failover()
+    log.start(200).chain(200).inner_start(200).copy(201)
+    assert "VDI_CORRUPT" not in scene.log(log, MEMBER).codes(), "SM copies what passed its check, and nothing else"
+    scene.log(scene.smlog(MEMBER).copied(200, 201).updated(200).finish(200), MEMBER)
+    assert "VDI_CORRUPT" not in scene.codes()
+
+
+def test_after_a_failover_a_run_that_did_not_check_it_clears_nothing() -> None:
+    scene, log = after_a_failover()
+    assert "VDI_CORRUPT" in scene.log(log.start(200).chain(200).finish(200), MEMBER).codes()
+
+
+def test_after_a_failover_an_image_that_was_only_out_of_reach_is_there_for_the_new_master() -> None:
+    scene, log = after_a_failover(rc=2)
+    assert "VDI_CORRUPT" not in scene.log(log.start(200).chain(200).finish(200), MEMBER).codes()
+
+
+def test_after_a_failover_what_the_new_master_finds_stays() -> None:
+    scene, log = after_a_failover()
+    found = scene.log(check_fails(log, 200), MEMBER).look()["VDI_CORRUPT"]
+    assert found.severity == "error"
 
 
 def test_an_image_that_nothing_merges_any_more_stays_corrupt() -> None:
