@@ -12,7 +12,7 @@ from chainwatch_collector.inventory.picture import Picture
 from chainwatch_collector.inventory.records import Host, Sr
 from chainwatch_collector.read.facts import GcSwitchedOff, LineRef
 from chainwatch_collector.read.words import Switch
-from chainwatch_collector.track import healing
+from chainwatch_collector.track import gone, healing
 from chainwatch_collector.track.host_log import HostLog
 from chainwatch_collector.track.image_work import ImageProcess
 from chainwatch_collector.track.incidents import Incident
@@ -90,7 +90,7 @@ def sr_state(uuid: str, parts: Sequence[Part], around: Around) -> SrState:
     """The SR's state; `parts` in any order."""
     ordered = sorted(parts, key=lambda part: part.host)
     newest = _newest_part(ordered, around.gc_log.host if around.gc_log is not None else None)
-    runs = _runs(ordered)
+    runs = _runs(ordered, around.gc_log)
     record, status = around.record, around.gc_log.status if around.gc_log is not None else None
     return SrState(
         uuid=uuid,
@@ -130,7 +130,7 @@ def sr_state(uuid: str, parts: Sequence[Part], around: Around) -> SrState:
 def _open_run(runs: Sequence[RunSeen], gc_log: HostLog | None) -> RunSeen | None:
     """The newest run without an end. Where the GC's host is known, one of that host, and not one that is known gone."""
     for run in reversed(runs):
-        if run.running and (gc_log is None or (run.key.host == gc_log.host and not gc_log.is_gone(run))):
+        if run.running and (gc_log is None or (run.key.host == gc_log.host and gone.gone_at(gc_log, run) is None)):
             return run
     return None
 
@@ -155,8 +155,8 @@ def _newest_part(parts: Sequence[Part], gc_host: str | None) -> Part | None:
     return max(started, key=lambda part: _key(part.log.started), default=None)
 
 
-def _runs(parts: Sequence[Part]) -> list[RunSeen]:
-    found = [run for part in parts for run in part.log.runs.in_order()]
+def _runs(parts: Sequence[Part], gc_log: HostLog | None) -> list[RunSeen]:
+    found = [gone.as_known(gc_log, run) for part in parts for run in part.log.runs.in_order()]
     return sorted(found, key=lambda run: _key(run.start))
 
 

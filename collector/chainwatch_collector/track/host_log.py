@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -20,17 +20,22 @@ from chainwatch_collector.track.coverage import Coverage
 from chainwatch_collector.track.image_work import ImageWork
 from chainwatch_collector.track.incidents import Incident, Incidents
 from chainwatch_collector.track.observations import DuplicateRefused, Observation, ProcessesObserved, StatusObserved
-from chainwatch_collector.track.runs_seen import RunSeen, run_seen
+from chainwatch_collector.track.runs_seen import run_seen
 from chainwatch_collector.track.sr_log import SrLog
 
 _SR_IN_LOCK = re.compile(r"/var/lock/sm/(?:lvm-)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/")
 _RUN_NAMES_KEPT = 500
 _GC_ENDED_KEPT = 200
+_LOOKS_KEPT = 12
 
 
 @dataclass(slots=True)
 class HostLog:
-    """`host`: the uuid live, the host name in the lines offline."""
+    """`host`: the uuid live, the host name in the lines offline.
+
+    `gc_alive_at`: SR uuid (empty where it is not known) → when the agent last saw a GC of it; `looks`: when the agent
+    told of locks and units, oldest first.
+    """
 
     host: str
     srs: dict[str, SrLog] = field(default_factory=dict)
@@ -49,6 +54,8 @@ class HostLog:
     images: ImageWork = field(default_factory=ImageWork)
     grew_at: datetime | None = None
     gc_ended: dict[int, datetime] = field(default_factory=dict)
+    gc_alive_at: dict[str, datetime] = field(default_factory=dict)
+    looks: tuple[datetime, ...] = ()
     dropped_total: int = 0
     dropped_at: datetime | None = None
     clock_ahead_seconds: float | None = None
@@ -141,11 +148,13 @@ class HostLog:
             self._dropped(observation)
             if _newer(observation.at, self.processes.at if self.processes else None):
                 self.processes = observation
+                self._alive(observation.at, (seen.sr_uuid for seen in observation.processes if seen.kind == "gc"))
                 self._gone(observation)
                 self.images.see(observation)
         elif _newer(observation.at, self.status.at if self.status else None):
             self._grown(observation)
             self.status = observation
+            self._looked(observation)
 
     def _dropped(self, observed: ProcessesObserved) -> None:
         """Observations that the agent's ring had no room for; the first word of an agent only sets the mark."""
@@ -162,16 +171,20 @@ class HostLog:
                 if len(self.gc_ended) > _GC_ENDED_KEPT:
                     del self.gc_ended[next(iter(self.gc_ended))]
 
-    def is_gone(self, run: RunSeen) -> bool:
-        """Whether an open run is known to have died without a word: its host booted since, or its process ended."""
-        began, last = run.at, run.last_at
-        booted = self.status.host.booted_at if self.status is not None else None
-        if began is None or last is None:
-            return False
-        if booted is not None and booted > last:
-            return True
-        ended = self.gc_ended.get(run.pid)
-        return ended is not None and ended >= began
+    def _looked(self, status: StatusObserved) -> None:
+        holding = [lock.sr_uuid for lock in status.locks if lock.lock == "gc_active"]
+        self._alive(status.at, (*holding, *(seen.sr_uuid for seen in status.srs if seen.unit_pids)))
+        if status.at is not None:
+            self.looks = (*self.looks, status.at)[-_LOOKS_KEPT:]
+
+    def _alive(self, at: datetime | None, srs: Iterable[str]) -> None:
+        if at is None:
+            return
+        for sr in srs:
+            self.gc_alive_at.pop(sr, None)
+            self.gc_alive_at[sr] = at
+        while len(self.gc_alive_at) > _GC_ENDED_KEPT:
+            del self.gc_alive_at[next(iter(self.gc_alive_at))]
 
     def _grown(self, status: StatusObserved) -> None:
         before = {log.path: log.size_bytes for log in self.status.logs} if self.status else {}

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+from chainwatch_collector.track.coverage import Coverage
 from chainwatch_collector.track.observations import LockHeld
 from collector.judge.scene import MASTER, MEMBER, Scene, pending_chain, process, quiet_pool
 from smlog import SR, Smlog
@@ -70,6 +73,62 @@ def test_waiting_for_a_lock_names_the_holder() -> None:
     assert "held by pid 777" in found.summary
     scene.log(scene.smlog().gc(100, "Found 0 cache files").chain(100).finish(100))
     assert "GC_STUCK" not in scene.codes()
+
+
+GC_LOCK = LockHeld(sr_uuid=SR, lock="gc_active", pid=100, start_ticks=1, waiting=False)
+
+
+def seen_to_show_gcs() -> Scene:
+    """An agent that has shown a GC at work and shows none now."""
+    scene = quiet_pool(*pending_chain())
+    scene.locks = (replace(GC_LOCK, pid=90),)
+    scene.look()
+    scene.locks = ()
+    return scene
+
+
+def test_a_run_that_died_between_two_looks_is_killed_and_not_stuck() -> None:
+    scene = seen_to_show_gcs()
+    scene.log(scene.smlog().start(100).chain(100).gc(100, f"Starting asynch srUpdate for SR {SR}"))
+    assert "GC_STUCK" not in scene.wait(300).codes()
+    assert scene.last is not None
+    assert [run.outcome for run in scene.last.answer.runs] == ["killed"]
+    assert scene.sr().state == "waiting"
+    found = scene.wait(1800).look()["GC_NOT_RUNNING"]
+    assert "the last run was killed" in found.summary
+    assert scene.codes() == {"GC_NOT_RUNNING"}
+
+
+def test_the_copy_of_a_run_that_died_between_two_looks_is_interrupted() -> None:
+    scene = copying(seen_to_show_gcs())
+    assert "GC_STUCK" not in scene.wait(1000).codes()
+    assert scene.last is not None
+    (run,) = scene.last.answer.runs
+    assert [(merge.outcome, merge.cause) for merge in run.merges] == [("interrupted", "killed")]
+
+
+def test_a_run_that_holds_its_lock_is_stuck_whatever_else_is_seen() -> None:
+    scene = seen_to_show_gcs()
+    scene.locks = (GC_LOCK,)
+    scene.log(scene.smlog().start(100).chain(100).gc(100, f"Starting asynch srUpdate for SR {SR}"))
+    assert "GC_STUCK" in scene.wait(300).codes()
+
+
+def test_a_run_that_waits_for_xapi_before_its_lock_is_no_dead_one() -> None:
+    scene = seen_to_show_gcs()
+    scene.processes[MASTER] = (process("", kind="gc", pid=100),)
+    scene.log(Smlog(host="xcp1", now=scene.now).gc(100, f"=== SR {SR}: gc ===")).look()
+    assert "GC_STUCK" in scene.wait(700).codes()
+
+
+def test_what_the_log_still_owes_is_waited_for_before_a_run_is_called_killed() -> None:
+    scene = seen_to_show_gcs()
+    scene.coverage = Coverage(since=scene.now, until=scene.now)
+    scene.log(scene.smlog().start(100).chain(100))
+    scene.wait(60)
+    assert scene.last is not None
+    assert [run.outcome for run in scene.last.answer.runs] == ["running"]
+    assert scene.sr().state != "stuck"
 
 
 def test_update_that_takes_its_minute_is_normal() -> None:
