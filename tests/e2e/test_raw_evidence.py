@@ -94,7 +94,7 @@ def test_what_is_refused_says_why(collector: OwnCaCollector, agent: Dom0Agent) -
     assert collector.ask("POST", f"/agent/{HOST}/evidence", json={"around": "noon"}).status_code == 400
     other = "b2c5c1d2-1f0e-4a53-8f6e-0c1d2e3f4a5b"
     answer = collector.ask("POST", f"/agent/{other}/evidence", json={"around": "1m"})
-    assert "no agent of this host is connected" in answer.json()["error"]["message"]
+    assert "no agent of this host was ever connected" in answer.json()["error"]["message"]
     assert [outcome for what, _, outcome in collector.audit() if what == "evidence"][-2:] == ["refused", "refused"]
 
 

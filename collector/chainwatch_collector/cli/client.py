@@ -39,8 +39,8 @@ class Client:
     def get(self, path: str, params: Params | None = None) -> Body:
         return self._body("GET", path, params=_clean(params))
 
-    def post(self, path: str, content: Body | None = None) -> Body:
-        return self._body("POST", path, json=content)
+    def post(self, path: str, content: Body | None = None, timeout_seconds: float = TIMEOUT_SECONDS) -> Body:
+        return self._body("POST", path, json=content, timeout=timeout_seconds)
 
     def patch(self, path: str, content: Body) -> Body:
         return self._body("PATCH", path, json=content)

@@ -10,6 +10,9 @@ from chainwatch_collector.cli.columns import text
 from chainwatch_collector.cli.output import emit, say
 from chainwatch_collector.cli.table import Column
 
+# Longer than agent and collectors may take together, so that it is they who say what went wrong.
+PATIENCE_SECONDS: Final = 60.0
+
 LINES: Final = (
     Column("OFFSET", text("offset"), "offset"),
     Column("FILE", text("file"), "file"),
@@ -21,7 +24,7 @@ def ask(host: str, around: str, literals: Sequence[str], log: str | None, output
     """Print what the agent sends; 0."""
     content: dict[str, Any] = {"around": around, "literals": list(literals)}
     with connect() as client:
-        body = client.post(f"/agent/{host}/evidence", content | ({"log": log} if log else {}))
+        body = client.post(f"/agent/{host}/evidence", content | ({"log": log} if log else {}), PATIENCE_SECONDS)
     emit(body, output, lambda: _print(body), LINES, body["items"])
     return 0
 

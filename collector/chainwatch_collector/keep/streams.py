@@ -1,6 +1,6 @@
 """Opening and closing a host's stream: the epoch, the positions, the policies. Units for the `Writer`."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, insert, select, update
 
@@ -66,6 +66,23 @@ def close_stream(connection: Connection, host_id: int, stream_epoch: int, now_us
         .where(HOSTS.c.id == host_id, HOSTS.c.stream_epoch == stream_epoch)
         .values(stream_open=False, last_seen_at_us=now_us)
     )
+
+
+class HostStanding(NamedTuple):
+    """How a host's stream stands, wherever it ends. `stream_epoch` 0: there never was one."""
+
+    stream_epoch: int
+    stream_open: bool
+    last_seen_at_us: int
+    features: tuple[str, ...]
+
+
+def host_standing(connection: Connection, host_uuid: str) -> HostStanding:
+    """For `Readers`."""
+    row = connection.execute(select(HOSTS).where(HOSTS.c.uuid == host_uuid)).one_or_none()
+    if row is None:
+        return HostStanding(0, False, 0, ())
+    return HostStanding(row.stream_epoch, row.stream_open, row.last_seen_at_us, tuple(row.features.split()))
 
 
 def close_all_streams(connection: Connection) -> None:

@@ -64,3 +64,16 @@ ACCESS_TOKENS = Table(
     Column("revoked_at_us", BigInteger, nullable=True),
     Index(None, "expires_at_us"),
 )
+
+# The last dom0 that was refused because it came with the certificate of a connected host, at whichever collector: one
+# row a host, so that a clone that keeps on coming costs nothing.
+HOST_DUPLICATES = Table(
+    "host_duplicates",
+    METADATA,
+    Column("host_uuid", String(36), primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("live_machine_id", String(64), nullable=False),
+    Column("machine_id", String(64), nullable=False),
+    Column("hostname", Text, nullable=False),
+    Column("peer", Text, nullable=False),
+)

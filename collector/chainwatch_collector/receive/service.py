@@ -50,6 +50,11 @@ class IngestService(ingest_service_pb2_grpc.IngestServiceServicer):
         """Uuids of hosts with a stream here now."""
         return frozenset(self._streams)
 
+    @property
+    def held(self) -> dict[str, int]:
+        """Host uuid → epoch of the stream that it has here now."""
+        return {uuid: stream.opened.stream_epoch for uuid, stream in self._streams.items()}
+
     def start(self) -> None:
         """Begin looking after silent and revoked streams."""
         self._sweeper = asyncio.ensure_future(self._sweep())

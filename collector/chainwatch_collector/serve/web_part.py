@@ -16,6 +16,7 @@ from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.live.board import Board
 from chainwatch_collector.live.model import LiveModel
 from chainwatch_collector.live.rescans import Rescanner
+from chainwatch_collector.receive.evidence_relay import EvidenceRelay
 from chainwatch_collector.receive.shared import IngestListener
 from chainwatch_collector.serve.composition import Core, StartError
 from chainwatch_collector.serve.fold_part import utc_now
@@ -61,6 +62,7 @@ class WebPart:
         self._serving: asyncio.Task[None] | None = None
         self._query: QueryServer | None = None
         self._port: OnePort | None = None
+        self._relay: EvidenceRelay | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._problem = ""
         self._wake = asyncio.Event()
@@ -103,7 +105,9 @@ class WebPart:
             raise StartError(str(error)) from None
         show = ShowSettings(version("chainwatch"), web.external_url, settings.rescan.enabled)
         guard = LocalAccounts(core.writer, core.readers, tokens)
-        self._app = build_app(model, guard, show, core.identities, guard, AgentLines(core.ingest))
+        shared = settings.database.get_backend_name() != "sqlite"
+        self._relay = EvidenceRelay(core.ingest, core.writer, core.readers, shared=shared)
+        self._app = build_app(model, guard, show, core.identities, guard, AgentLines(self._relay))
         self._server = _Server(self._config(core, self._app))
         listener = _listening(web.listen)
         await model.refresh()
@@ -113,6 +117,7 @@ class WebPart:
         while not self._server.started and not self._serving.done():
             await asyncio.sleep(_START_SECONDS)
         self._tasks = [asyncio.create_task(self._port.serve()), asyncio.create_task(self._refresh(model))]
+        self._relay.start()
         LOG.info("web listens on %s:%d", web.listen.rpartition(":")[0], listener.getsockname()[1])
 
     def _config(self, core: Core, app: FastAPI) -> uvicorn.Config:
@@ -147,6 +152,8 @@ class WebPart:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self._tasks.clear()
+        if self._relay is not None:
+            await self._relay.stop()
         if self._query is not None:
             await self._query.stop()
         if self._port is not None:
