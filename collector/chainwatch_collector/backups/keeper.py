@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from chainwatch_collector.backups.cycles import cycles
 from chainwatch_collector.backups.foresee import foresee, least_pending
 from chainwatch_collector.backups.history import CYCLE, HOUR, Series, restored
 from chainwatch_collector.backups.news import BackupNews
 from chainwatch_collector.backups.objects import bases, replicas_of
-from chainwatch_collector.backups.seen import BackupsSeen, BaseSeen, Bucket, Foreseen, LeftoverSeen
+from chainwatch_collector.backups.seen import BackupsSeen, BaseSeen, Bucket, CycleSeen, Foreseen, LeftoverSeen
 from chainwatch_collector.backups.tasks import TaskWatch
 from chainwatch_collector.chains.forest import Forest
 from chainwatch_collector.chains.pool_index import PoolIndex
@@ -44,6 +45,7 @@ class BackupsKeeper:
     _foreseen_at: datetime | None = None
     _bases: tuple[BaseSeen, ...] = ()
     _leftovers: tuple[LeftoverSeen, ...] = ()
+    _backed_up: Mapping[str, CycleSeen] = field(default_factory=dict)
     _objects_of: tuple[object, ...] = (None, None, None, None)
     _objects_at: datetime | None = None
     _news: BackupNews | None = None
@@ -86,6 +88,7 @@ class BackupsKeeper:
             leftovers=self._leftovers,
             jobs=self._news.jobs if self._news is not None else (),
             jobs_known=self._news is not None and self._news.jobs_known,
+            cycles=self._backed_up,
         )
 
     def _look_at_objects(self, state: PoolState, now: datetime) -> None:
@@ -103,6 +106,7 @@ class BackupsKeeper:
             index = PoolIndex(picture)
             news = self._news or BackupNews(replicas=replicas_of((index,)))
             self._bases, self._leftovers = bases(index, news.replicas, _targets(news))
+            self._backed_up = cycles(index, news.jobs)
 
     # --- history ----------------------------------------------------------------------------------------------
 

@@ -151,10 +151,19 @@ class JobSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CycleSeen:
+    """From one backup of an SR's disks to the next, as `job` has it."""
+
+    seconds: float
+    job: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BackupsSeen:
     """`foreseen`: soonest first. `least_pending`: SR uuid → the least that was pending in each complete cycle, oldest
     first; a cycle without samples ends what is known before it. `jobs_known`: whether jobs and the replicas of other
-    pools were looked at since the start; where they were not, that nothing is wrong with them is not known."""
+    pools were looked at since the start; where they were not, that nothing is wrong with them is not known. `cycles`:
+    SR uuid → how often it is backed up, where jobs tell it."""
 
     tasks: tuple[TaskSeen, ...] = ()
     foreseen: tuple[Foreseen, ...] = ()
@@ -163,3 +172,4 @@ class BackupsSeen:
     jobs: tuple[JobSeen, ...] = ()
     jobs_known: bool = True
     least_pending: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    cycles: Mapping[str, CycleSeen] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from chainwatch_collector.judge.condition import INVENTORY, Condition, of_sr, sr_words
+from chainwatch_collector.judge.condition import INVENTORY, JOBS, Condition, log_sources, of_sr, sr_words
 from chainwatch_collector.judge.forecast_words import interval
 from chainwatch_collector.judge.registry import family
 from chainwatch_collector.judge.sr_answers import merge_rate
@@ -59,14 +59,17 @@ def behind(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Cond
 
 @family("COALESCE_SLOW")
 def slow(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condition]:
-    """At the rate of the last merges the backlog lasts beyond the next backup window."""
+    """At the rate of the last merges the backlog lasts longer than from one backup to the next: by the schedules of the
+    jobs that take the SR's disks, by the setting where no job is known. Right after a start they may not be known yet.
+    """
     for sr in state.srs.values():
         todo = sr.forest.bytes_to_merge if sr.forest is not None else None
         measured = merge_rate(sr, limits.merge_rate_samples)
         if not todo or not measured or sr.no_gc:
             continue
         lasts = todo / measured
-        if lasts <= limits.backup_cycle_seconds:
+        cycle_seconds, by = _cycle(state, sr, limits)
+        if lasts <= cycle_seconds:
             continue
         yield of_sr(
             sr,
@@ -74,9 +77,19 @@ def slow(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condit
             "warning",
             f"{sr_words(sr)} has {size(todo)} to merge in {plural(_pending(sr), 'merge')}: at the {rate(measured)} of"
             f" the last {len(sr.rates)} that takes {duration(lasts)}, longer than from one backup to the next"
-            f" ({duration(limits.backup_cycle_seconds)}).",
+            f" ({duration(cycle_seconds)} {by}).",
             now=now,
+            sources=log_sources(sr) | ({JOBS} if sr.uuid in state.backups.cycles else set()),
+            hold_seconds=0.0 if state.backups.jobs_known else limits.backup_pattern_seconds,
         )
+
+
+def _cycle(state: PoolState, sr: SrState, limits: Thresholds) -> tuple[float, str]:
+    """From one backup of the SR's disks to the next in seconds, and who says so."""
+    seen = state.backups.cycles.get(sr.uuid)
+    if seen is not None:
+        return seen.seconds, f"by job '{seen.job}'"
+    return limits.backup_cycle_seconds, "by the setting backup_cycle_seconds, as no job with a schedule is known here"
 
 
 def _pending(sr: SrState) -> int:

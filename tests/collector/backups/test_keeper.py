@@ -5,6 +5,8 @@ from pathlib import Path
 
 from chainwatch_collector.backups.history import CYCLE, CYCLES_KEPT, HOUR, Series
 from chainwatch_collector.backups.keeper import BackupsKeeper, chain_depths, cycles_of
+from chainwatch_collector.backups.news import BackupNews
+from chainwatch_collector.backups.seen import CycleSeen, JobSeen
 from chainwatch_collector.fold.history import samples
 from chainwatch_collector.keep.engine import open_engine, sqlite_url
 from chainwatch_collector.keep.folded import FoldStep, HistoryIn, Ownership
@@ -12,7 +14,7 @@ from chainwatch_collector.keep.history import DAY_SECONDS, HOUR_SECONDS, days_of
 from chainwatch_collector.keep.migrate import migrate
 from chainwatch_collector.keep.ownership import take_pool
 from chainwatch_collector.keep.projections import commit_step, history_between
-from collector.judge.scene import POOL_UUID, SR_REF, START, TIB, Scene, a_picture, an_sr, disk, quiet_pool
+from collector.judge.scene import POOL_UUID, SR_REF, START, TIB, Scene, a_picture, a_vbd, a_vm, an_sr, disk, quiet_pool
 from smlog import SR, A, B, C
 
 DAY = timedelta(days=1)
@@ -103,3 +105,16 @@ def test_only_long_chains_of_disks_have_a_history() -> None:
     assert forest is not None
     assert chain_depths(forest, {}) == {C: 5}
     assert chain_depths(forest, {(B, "depth_max"): Series(CYCLE)}) == {B: 2, C: 5}
+
+
+def test_the_jobs_of_an_srs_vms_give_its_cycle() -> None:
+    guest, root = a_vm(C), disk(A)
+    scene = quiet_pool(root, vms={guest.ref: guest}, vbds={"vbd": a_vbd(guest, root)})
+    keeper = BackupsKeeper()
+    scene.look()
+    assert keeper.seen(scene.tracker.state(scene.now), scene.now).cycles == {}
+    due = (START - 2 * DAY, START - DAY)
+    keeper.tell(BackupNews(jobs=(JobSeen(uuid="job", name="nightly", vms=(guest.uuid,), due=due),)))
+    scene.now += timedelta(minutes=1)
+    seen = keeper.seen(scene.tracker.state(scene.now), scene.now)
+    assert seen.cycles == {SR: CycleSeen(seconds=86400, job="nightly")}

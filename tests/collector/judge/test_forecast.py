@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from chainwatch_collector.backups.seen import BackupsSeen, Foreseen
+from chainwatch_collector.backups.seen import BackupsSeen, CycleSeen, Foreseen
 from chainwatch_collector.judge import forecast
 from chainwatch_collector.judge.condition import Condition
 from chainwatch_collector.judge.forecast_words import sentence
@@ -71,7 +72,7 @@ def state_of(scene: Scene, **fields: Any) -> PoolState:
         picture=state.picture,
         hosts=state.hosts,
         srs=srs,
-        backups=BackupsSeen(least_pending=fields.get("least", {})),
+        backups=BackupsSeen(least_pending=fields.get("least", {}), cycles=fields.get("cycles", {})),
     )
 
 
@@ -97,9 +98,9 @@ def rate(mib_per_second: float) -> CopyRate:
     return CopyRate(START, int(mib_per_second * 2**20 * 100), 100.0)
 
 
-def slow(count: int, mib_per_second: float) -> list[Condition]:
+def slow(count: int, mib_per_second: float, cycles: Mapping[str, CycleSeen] | None = None) -> list[Condition]:
     chain = (disk(A, hidden=True), disk(B, A, hidden=True, allocated_blocks=512 * 1024), disk(C, B))
-    state = state_of(quiet_pool(*chain), rates=tuple(rate(mib_per_second) for _ in range(count)))
+    state = state_of(quiet_pool(*chain), rates=tuple(rate(mib_per_second) for _ in range(count)), cycles=cycles or {})
     assert state.srs[SR].forest is not None
     return list(forecast.slow(state, NOW, Thresholds()))
 
@@ -108,6 +109,13 @@ def test_merges_that_take_longer_than_a_day_are_slow() -> None:
     (found,) = slow(3, 10.0)
     assert (found.code, found.severity) == ("COALESCE_SLOW", "warning")
     assert "10.0 MiB/s" in found.summary
+    assert "by the setting backup_cycle_seconds" in found.summary
+
+
+def test_the_schedules_of_the_srs_jobs_say_how_long_merges_may_take() -> None:
+    (found,) = slow(3, 20.0, {SR: CycleSeen(seconds=6 * 3600, job="every six hours")})
+    assert "longer than from one backup to the next (6 h by job 'every six hours')" in found.summary
+    assert slow(3, 10.0, {SR: CycleSeen(seconds=7 * 86400, job="weekly")}) == []
 
 
 def test_merges_that_are_done_before_the_next_backup_or_not_yet_measured_are_not_slow() -> None:
