@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from chainwatch_collector.backups.cycles import cycles
@@ -17,7 +18,7 @@ def uuid(number: int) -> str:
     return f"{number:08d}-0000-4000-8000-000000000000"
 
 
-def of_pool(*jobs: JobSeen, vms: int = 8, **disk_fields: str) -> dict[str, CycleSeen]:
+def of_pool(*jobs: JobSeen, vms: int = 8, **disk_fields: Any) -> dict[str, CycleSeen]:
     """So many VMs with one disk each on one SR."""
     guests = [a_vm(uuid(number)) for number in range(vms)]
     disks = [disk(uuid(1000 + number), **disk_fields) for number in range(vms)]
