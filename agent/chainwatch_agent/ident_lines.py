@@ -1,8 +1,8 @@
 """Lines of one syslog ident that hold none of some noise. Pure.
 
-One expression finds them and their ends, and refuses what is surely noise: a line of it costs no call. `find` of the
-ident alone would skip faster, and then cost five calls for every line found: with a line in 5,000 bytes both cost the
-same, and in a busy GC's log this costs about half (measured on Python 3.6).
+One expression finds them and their ends, and refuses what is surely noise: a line of it costs no call. It begins with
+the rarest byte of the ident, for an expression that begins with a literal looks for its first byte: ` SMGC` would stop
+at every blank (measured on Python 3.6: half the time for an ident that a log is not full of).
 """
 
 import re
@@ -12,6 +12,8 @@ from chainwatch_agent.message_heads import HEAD, is_head
 
 # How SM prints its pid and, since 3.2.12-17.1, its thread, at the head of a message.
 _PID_AND_THREAD = rb": \[[0-9]+\](?:\[[^\]\n]*\] | )"
+# Bytes of idents, the rarest in an SMlog first.
+_BY_RARITY = b"@WPFYJKIBQzHDT+RwUyLXqEGVCgmhkNxMupS_tinsrvldo./beca-"
 
 
 class IdentLines:
@@ -26,7 +28,7 @@ class IdentLines:
         regular = _PID_AND_THREAD + b"(?!" + words + b")"
         # Group 1: a line of another form than SM's own, as `SMGC: message repeated 3 times: [ [123] text]`.
         other = b"(?!" + _PID_AND_THREAD + rb")([:\[])"
-        self._pattern = re.compile(b" " + re.escape(ident) + b"(?:" + regular + b"|" + other + rb")[^\n]*\n?")
+        self._pattern = re.compile(_anchored(ident) + b"(?:" + regular + b"|" + other + rb")[^\n]*\n?")
 
     def runs(self, block: bytes) -> List[Tuple[int, int]]:
         """(start, end) of each run of such lines, ascending."""
@@ -52,3 +54,10 @@ class IdentLines:
         if last:
             runs.append((begin, last))
         return runs
+
+
+def _anchored(ident: bytes) -> bytes:
+    """Matches the end of ` ident`, from its rarest byte on."""
+    places = range(len(ident))
+    at = min(places, key=lambda place: (_BY_RARITY.find(ident[place : place + 1]) % 256, place))
+    return re.escape(ident[at:]) + b"(?<= " + re.escape(ident) + b")"

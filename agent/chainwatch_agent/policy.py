@@ -7,12 +7,15 @@ brackets) that an SM-ident line must be kept for; everything of ident SMGC is ke
 
 from typing import Iterable, NamedTuple, Optional, Tuple
 
+from chainwatch_agent.message_heads import ANY
+
 MIN_LITERAL_BYTES = 4
 MAX_LITERAL_BYTES = 256
 MAX_LITERALS = 64
 MAX_IDENTS = 64
 MAX_LOGS = 64
 SMLOG = "/var/log/SMlog"
+_UUID_BYTES = 36
 
 
 class LogPolicy(NamedTuple):
@@ -52,7 +55,6 @@ _SM_LITERALS = (
     b"] The GC ",  # A7
     b"] GC: ",  # G20
     b"] Xapi not ready",  # G9
-    b"/gc_active",  # K1-K6 of the run's lock
     b"] IPCFlag: ",  # K7, K8
     b"] Coalesce failed on",  # C26, C27
     b"] (error ignored)",  # C28
@@ -79,6 +81,9 @@ _SM_LITERALS = (
     b"] Relinking key",  # P18
     b"] SR locked",  # P24
     b"] We have secondary",  # P25
+) + tuple(
+    b"] lock: " + verb + b" /var/lock/sm/" + ANY * _UUID_BYTES + b"/gc_active"  # K1-K6 of the run's lock
+    for verb in (b"opening lock file", b"tried lock", b"acquired", b"released", b"closed")
 )
 
 # SMGC lines that move nothing in any version (catalogue: C5, C6, C40, L40) and are most of what a busy GC prints.

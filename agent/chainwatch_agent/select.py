@@ -12,7 +12,7 @@ from typing import List, Sequence, Tuple
 
 from chainwatch_agent.ident_lines import IdentLines
 from chainwatch_agent.long_messages import LongMessages
-from chainwatch_agent.message_heads import MessageHeads, is_head
+from chainwatch_agent.message_heads import MessageHeads, is_head, is_open
 from chainwatch_agent.policy import LogPolicy
 
 BLOCK_BYTES = 64 * 1024
@@ -30,7 +30,8 @@ class Selector:
         self._idents = [IdentLines(ident, part.noise) for part in parts for ident in part.idents]
         literals = sorted({literal for part in parts for literal in part.literals})
         heads = [literal for literal in literals if is_head(literal)]
-        self._heads = MessageHeads(heads) if len(heads) >= _HEADS_WORTH_A_SIEVE else None
+        sieve = len(heads) >= _HEADS_WORTH_A_SIEVE or any(map(is_open, heads))
+        self._heads = MessageHeads(heads) if sieve else None
         self._literals = [literal for literal in literals if self._heads is None or literal not in heads]
         self._long = LongMessages()
 

@@ -30,6 +30,12 @@ def test_noise_takes_nothing_from_a_literal() -> None:
     assert chosen(line, LogPolicy(SMLOG, (b"SMGC",), (), (b"Num combined",)), LogPolicy(SMLOG, (b"SMGC",))) == [line]
 
 
+def test_one_literal_of_a_collector_may_leave_bytes_open() -> None:
+    running = HEAD + b"SM: [8] lock: acquired /var/lock/sm/0a1b/running\n"
+    part = LogPolicy(SMLOG, (), (b"] lock: acquired /var/lock/sm/\0\0\0\0/running",))
+    assert chosen(LOCK + running + LOCK, part) == [running]
+
+
 def test_an_ident_that_is_only_quoted_does_not_count() -> None:
     quoting = HEAD + b"SM: [8] somebody said SMGC: [7] hello\n"
     longer = HEAD + b"SMGCX: [7] hello\n"
