@@ -1,9 +1,15 @@
 """Rescan, the only thing that the product does to a pool: off until configured, checked first, audited, followed up."""
 
+from typing import Final
+
 from chainwatch_collector.show.errors import ApiError
 from chainwatch_collector.show.scope import Scope
 from chainwatch_collector.show.settings import ShowSettings
 from chainwatch_collector.show.views import AuditEntry, Check, NotAvailableError, Rescan, Subject
+
+SWITCHED_OFF: Final = (
+    "rescan is off; to allow it, write enabled = true below [rescan] in collector.toml and restart the collector"
+)
 
 
 def preview(scope: Scope, settings: ShowSettings, sr: Subject) -> Rescan:
@@ -46,7 +52,7 @@ async def ask(scope: Scope, settings: ShowSettings, sr: Subject) -> Rescan:
 def _configured(settings: ShowSettings) -> Check:
     if settings.rescan_enabled:
         return Check("rescan is configured", "ok", "rescan is switched on in collector.toml")
-    return Check("rescan is configured", "error", "rescan is off: [rescan] enabled = true in collector.toml allows it")
+    return Check("rescan is configured", "error", SWITCHED_OFF)
 
 
 def _sentence(sr: Subject, checks: tuple[Check, ...]) -> str:
