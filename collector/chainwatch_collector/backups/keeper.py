@@ -13,11 +13,21 @@ from chainwatch_collector.backups.foresee import foresee, least_pending
 from chainwatch_collector.backups.history import CYCLE, HOUR, Series, restored
 from chainwatch_collector.backups.news import BackupNews
 from chainwatch_collector.backups.objects import bases, replicas_of
-from chainwatch_collector.backups.seen import BackupsSeen, BaseSeen, Bucket, CycleSeen, Foreseen, LeftoverSeen
+from chainwatch_collector.backups.seen import (
+    BackupsSeen,
+    BaseSeen,
+    Bucket,
+    CycleSeen,
+    Foreseen,
+    LeftoverSeen,
+    WindowSeen,
+)
 from chainwatch_collector.backups.tasks import TaskWatch
+from chainwatch_collector.backups.window_space import tight
 from chainwatch_collector.chains.forest import Forest
 from chainwatch_collector.chains.pool_index import PoolIndex
 from chainwatch_collector.inventory.picture import Picture
+from chainwatch_collector.judge.leaf_sizes import leaf_sizes
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.keep.folded import FindingIn, HistoryIn
 from chainwatch_collector.track.state import PoolState
@@ -46,6 +56,7 @@ class BackupsKeeper:
     _bases: tuple[BaseSeen, ...] = ()
     _leftovers: tuple[LeftoverSeen, ...] = ()
     _backed_up: Mapping[str, CycleSeen] = field(default_factory=dict)
+    _windows: tuple[WindowSeen, ...] = ()
     _objects_of: tuple[object, ...] = (None, None, None, None)
     _objects_at: datetime | None = None
     _news: BackupNews | None = None
@@ -89,10 +100,11 @@ class BackupsKeeper:
             jobs=self._news.jobs if self._news is not None else (),
             jobs_known=self._news is not None and self._news.jobs_known,
             cycles=self._backed_up,
+            windows=self._windows,
         )
 
     def _look_at_objects(self, state: PoolState, now: datetime) -> None:
-        """Snapshots and replicas, where they may have changed; large pools are looked at less often."""
+        """Snapshots, replicas and jobs, where they may have changed; large pools are looked at less often."""
         picture = state.picture
         if picture is None or not picture.reachable:
             return
@@ -107,6 +119,7 @@ class BackupsKeeper:
             news = self._news or BackupNews(replicas=replicas_of((index,)))
             self._bases, self._leftovers = bases(index, news.replicas, _targets(news))
             self._backed_up = cycles(index, news.jobs)
+            self._windows = tuple(tight(index, news.jobs, leaf_sizes(state.srs.values())))
 
     # --- history ----------------------------------------------------------------------------------------------
 

@@ -159,11 +159,23 @@ class CycleSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WindowSeen:
+    """A job's next run without room on an SR: its snapshots of `disks` disks need `need_bytes` together at least."""
+
+    job: str
+    next_at: datetime
+    sr_uuid: str
+    disks: int
+    need_bytes: int
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BackupsSeen:
     """`foreseen`: soonest first. `least_pending`: SR uuid → the least that was pending in each complete cycle, oldest
     first; a cycle without samples ends what is known before it. `jobs_known`: whether jobs and the replicas of other
     pools were looked at since the start; where they were not, that nothing is wrong with them is not known. `cycles`:
-    SR uuid → how often it is backed up, where jobs tell it."""
+    SR uuid → how often it is backed up, where jobs tell it. `windows`: those without room."""
 
     tasks: tuple[TaskSeen, ...] = ()
     foreseen: tuple[Foreseen, ...] = ()
@@ -173,3 +185,4 @@ class BackupsSeen:
     jobs_known: bool = True
     least_pending: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     cycles: Mapping[str, CycleSeen] = field(default_factory=dict)
+    windows: tuple[WindowSeen, ...] = ()

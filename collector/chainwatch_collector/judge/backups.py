@@ -9,10 +9,10 @@ from typing import Final
 from chainwatch_collector.chains.pool_index import PoolIndex
 from chainwatch_collector.chains.vm_facts import Obstacle, snapshot_obstacles
 from chainwatch_collector.judge.answer import FindingSubject, Severity, Verdict
-from chainwatch_collector.judge.condition import INVENTORY, Condition, chain_of, sr_subject, sr_words
+from chainwatch_collector.judge.condition import INVENTORY, JOBS, Condition, chain_of, of_sr, sr_subject, sr_words
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.track.state import PoolState
-from chainwatch_collector.words import plural, size
+from chainwatch_collector.words import clock, plural, size
 
 CODES: Final = ("BACKUP_WILL_SKIP", "SNAPSHOT_NOT_SUPPORTED", "SNAPSHOT_NO_SPACE")
 _BY_INVENTORY: Final = frozenset((INVENTORY,))
@@ -37,7 +37,9 @@ def conditions(state: PoolState, verdicts: Sequence[Verdict], now: datetime, lim
         of_vdi = {vdi: uuid for uuid, sr in state.srs.items() if sr.forest is not None for vdi in sr.forest.nodes}
         yield from _will_skip(state, telling, of_vdi, limits)
         yield from _not_supported(state, telling, of_vdi, limits)
-        yield from _no_space(state, telling, of_vdi, now)
+    alone = list(_no_space(state, telling, of_vdi, now)) if telling else []
+    yield from alone
+    yield from _no_window(state, {one.sr_uuid for one in alone}, now, limits)
 
 
 def srs_of(verdict: Verdict, of_vdi: Mapping[str, str]) -> set[str]:
@@ -138,6 +140,26 @@ def _no_space(
             sr_uuid=uuid,
             host=sr_state.gc_host,
             sources=_BY_INVENTORY,
+        )
+
+
+def _no_window(state: PoolState, told: set[str | None], now: datetime, limits: Thresholds) -> Iterator[Condition]:
+    """Each of its snapshots would fit, a job's next run does not: one for each job and SR."""
+    for window in state.backups.windows:
+        sr = state.srs.get(window.sr_uuid)
+        if sr is None or window.sr_uuid in told:
+            continue
+        yield of_sr(
+            sr,
+            "SNAPSHOT_NO_SPACE",
+            "warning",
+            f"{sr_words(sr)} has {size(window.free_bytes)} free. The next run of job '{window.job}',"
+            f" {clock(window.next_at)}, keeps snapshots of {plural(window.disks, 'disk')} there, which need"
+            f" {size(window.need_bytes)} together at least.",
+            now=now,
+            key=f"window:{window.job}",
+            sources=frozenset((INVENTORY, JOBS)),
+            hold_seconds=limits.backup_pattern_seconds,
         )
 
 

@@ -1,10 +1,28 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from chainwatch_collector.backups.keeper import BackupsKeeper
+from chainwatch_collector.backups.news import BackupNews
+from chainwatch_collector.backups.seen import JobSeen
 from chainwatch_collector.inventory.records import Vdi
-from collector.judge.scene import MASTER, TIB, Scene, a_vbd, a_vm, an_sr, disk, host_ref, quiet_pool
+from collector.judge.scene import (
+    GIB,
+    MASTER,
+    SR_REF,
+    START,
+    TIB,
+    Scene,
+    a_vbd,
+    a_vm,
+    an_sr,
+    disk,
+    host_ref,
+    quiet_pool,
+)
 from smlog import A, B, C
 
 VM = a_vm("eeeeeee5-0000-4000-8000-000000000005", power_state="Running", resident_on_ref=host_ref(MASTER))
@@ -60,12 +78,50 @@ def test_snapshots_that_cannot_be_made(leaf: dict[str, Any], severity: str | Non
 def test_the_next_snapshot_has_no_room() -> None:
     tight = an_sr(type="lvmoiscsi", physical_utilisation_bytes=TIB - (16 << 20))
     full = disk(C, physical_utilisation_bytes=8 << 20)
-    scene = with_vm(full, srs={"OpaqueRef:sr": tight})
+    scene = with_vm(full, srs={SR_REF: tight})
     found = scene.look()
     assert found["SNAPSHOT_NO_SPACE"].severity == "error"
     assert "would refuse the next snapshot of 1 VM" in found["SNAPSHOT_NO_SPACE"].summary
-    scene.seen(srs={"OpaqueRef:sr": an_sr(type="lvmoiscsi")})
+    scene.seen(srs={SR_REF: an_sr(type="lvmoiscsi")})
     assert "SNAPSHOT_NO_SPACE" not in scene.wait(6).codes()
+
+
+def two_vms(free_gib: int, **fields: Any) -> Scene:
+    """Two VMs with a thin-grown disk of 10 GiB each on a thick SR, and the job that takes both."""
+    pairs = [(a_vm(f"{n}eeeeee5-0000-4000-8000-000000000005"), disk(uuid)) for n, uuid in ((1, B), (2, C))]
+    disks = [replace(one, physical_utilisation_bytes=8 << 20) for _, one in pairs]
+    vbds = [a_vbd(vm, one) for vm, one in pairs]
+    store = an_sr(type="lvmoiscsi", physical_utilisation_bytes=TIB - free_gib * GIB)
+    scene = quiet_pool(
+        *disks, vms={vm.ref: vm for vm, _ in pairs}, vbds={vbd.ref: vbd for vbd in vbds}, srs={SR_REF: store}
+    )
+    given = {"next_at": START + timedelta(hours=17), "vms": tuple(vm.uuid for vm, _ in pairs), **fields}
+    scene.backups = BackupsKeeper(scene.thresholds)
+    scene.backups.tell(BackupNews(jobs=(JobSeen(uuid="job", name="nightly", **given),)))
+    scene.look()
+    return scene.wait(130)
+
+
+def test_a_window_without_room_for_all_its_snapshots_is_told_before_it_begins() -> None:
+    scene = two_vms(15)
+    found = scene.look()["SNAPSHOT_NO_SPACE"]
+    assert found.severity == "warning"
+    assert "next run of job 'nightly', 2026-11-23 01:00:00Z, keeps snapshots of 2 disks there" in found.summary
+    assert "15.0 GiB free" in found.summary
+    assert "SNAPSHOT_NO_SPACE" not in two_vms(25).codes()
+
+
+@pytest.mark.parametrize("fields", [{"whole": True}, {"next_at": None}, {"vms": ()}])
+def test_a_run_that_keeps_no_snapshots_or_does_not_come_is_no_trouble(fields: dict[str, Any]) -> None:
+    assert "SNAPSHOT_NO_SPACE" not in two_vms(15, **fields).codes()
+
+
+def test_a_vm_that_finds_no_room_alone_is_told_once() -> None:
+    found = two_vms(5)
+    told = [one for one in found.look().values() if one.code == "SNAPSHOT_NO_SPACE"]
+    assert [one.severity for one in told] == ["error"]
+    assert found.last is not None
+    assert sum(one.code == "SNAPSHOT_NO_SPACE" for one in found.last.answer.findings) == 1
 
 
 def test_pool_that_cannot_be_asked_has_unknown_verdicts() -> None:
