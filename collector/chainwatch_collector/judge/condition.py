@@ -125,17 +125,18 @@ def of_sr(
     variant: str = "",
     params: Mapping[str, str] | None = None,
     vdi: str | None = None,
+    of: FindingSubject | None = None,
     vdis: Iterable[str] = (),
     hosts: frozenset[str] = frozenset(),
     sources: frozenset[str] | None = None,
     hold_seconds: float = 0.0,
     clear_seconds: float = 0.0,
 ) -> Condition:
-    """A condition about an SR, or about one of its VDIs where `vdi` is given."""
+    """A condition about an SR, about one of its VDIs where `vdi` is given, or about what `of` names."""
     proofs = tuple(ref for one in incidents for ref in one.proofs)
     return Condition(
         code=code,
-        subject=sr_subject(sr) if vdi is None else vdi_subject(sr, vdi),
+        subject=of or (sr_subject(sr) if vdi is None else vdi_subject(sr, vdi)),
         severity=severity,
         summary=f"{summary[:1].upper()}{summary[1:]}",
         since=since or since_of(incidents, now),

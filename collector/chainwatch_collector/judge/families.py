@@ -7,6 +7,7 @@ from datetime import datetime
 
 from chainwatch_collector.judge import (
     agents,
+    attach,
     backup_bases,
     backup_jobs,
     backup_tasks,
@@ -30,7 +31,7 @@ from chainwatch_collector.judge.condition import Condition
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.track.state import PoolState
 
-MODULES = (gc, gc_idle, gc_stuck, merges, images, scan, space, chains, flags, agents, hosts, pool, vms)
+MODULES = (gc, gc_idle, gc_stuck, merges, images, scan, space, attach, chains, flags, agents, hosts, pool, vms)
 OF_TIME = (backup_tasks, backup_bases, backup_jobs, forecast)
 
 

@@ -7,7 +7,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from chainwatch_collector.judge import backups, because, evidence, families, lost_sources, run_answers, sr_answers
+from chainwatch_collector.judge import (
+    attach,
+    backups,
+    because,
+    evidence,
+    families,
+    lost_sources,
+    run_answers,
+    sr_answers,
+)
 from chainwatch_collector.judge.answer import Answer, Finding, Step
 from chainwatch_collector.judge.catalogue import CATALOGUE, steps
 from chainwatch_collector.judge.condition import Condition
@@ -45,6 +54,7 @@ class Judge:
         found = list(families.conditions(state, now, self.thresholds))
         verdicts = self._outlook.of(state, found, lost, now, self.thresholds)
         found.extend(backups.conditions(state, verdicts, now, self.thresholds))
+        found.extend(attach.conditions(state, self._outlook.starts, found))
         entries, transitions = ledger.update(_by_id(state, found), now, lost)
         findings = _findings(entries, state)
         answer = Answer(

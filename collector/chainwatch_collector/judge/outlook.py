@@ -8,6 +8,7 @@ from datetime import datetime
 
 from chainwatch_collector.inventory.picture import Picture
 from chainwatch_collector.judge.answer import Finding, Verdict
+from chainwatch_collector.judge.attach import StartRefused, starts
 from chainwatch_collector.judge.condition import Condition
 from chainwatch_collector.judge.known import gc_host_state, has_chains, silent
 from chainwatch_collector.judge.leaf_sizes import leaf_sizes
@@ -20,9 +21,10 @@ Told = frozenset[tuple[str, str, str]]
 
 @dataclass(slots=True)
 class Outlook:
-    """`verdicts` as last made, from `picture` and from the findings in `told`."""
+    """`verdicts`, and `starts` that would be refused, as last made from `picture` and from the findings in `told`."""
 
     verdicts: tuple[Verdict, ...] = ()
+    starts: tuple[StartRefused, ...] = ()
     picture: Picture | None = None
     told: Told = frozenset()
     made_at: datetime | None = None
@@ -47,6 +49,7 @@ class Outlook:
             )
             sizes = leaf_sizes(state.srs.values())
             self.verdicts = verdicts(picture, forests, _provisional(holding), sizes, settings, now, unknown)
+            self.starts = starts(picture)
             self.picture, self.told, self.unknown_srs, self.made_at = picture, told, unknown, now
         return self.verdicts
 

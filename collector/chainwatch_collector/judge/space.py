@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from chainwatch_collector.chains.scope import raises_space_codes
 from chainwatch_collector.inventory.records import Sr
-from chainwatch_collector.judge.condition import INVENTORY, Condition, of_sr, sr_words, vdi_words
+from chainwatch_collector.judge.condition import INVENTORY, Condition, of_sr, sr_words
 from chainwatch_collector.judge.registry import family
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.track.incidents import Incident
@@ -33,7 +33,7 @@ def snapshot_refused(state: PoolState, now: datetime, limits: Thresholds) -> Ite
     """Error 44: SM refused a snapshot for lack of space (A9 has both numbers)."""
     for sr in state.srs.values():
         for incident in recent(sr.open_incidents("snapshot_no_space"), now, limits):
-            if _room_again(sr, incident):
+            if room_again(sr, incident):
                 continue
             told = numbers(incident)
             yield of_sr(
@@ -48,33 +48,11 @@ def snapshot_refused(state: PoolState, now: datetime, limits: Thresholds) -> Ite
             )
 
 
-def _room_again(sr: SrState, incident: Incident) -> bool:
+def room_again(sr: SrState, incident: Incident) -> bool:
     """XenAPI now shows more free space than was needed then."""
     if sr.record is None or incident.need_bytes is None or sr.record.physical_size_bytes <= 0:
         return False
     return sr.record.physical_size_bytes - sr.record.physical_utilisation_bytes > incident.need_bytes
-
-
-@family("ATTACH_NO_SPACE")
-def attach_refused(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condition]:
-    """180, or 44 at an attach: the leaf cannot be inflated, the VM does not start."""
-    for sr in state.srs.values():
-        for incident in recent(sr.open_incidents("attach_no_space"), now, limits):
-            if _room_again(sr, incident):
-                continue
-            what = f"disk {vdi_words(sr, incident.vdi)}" if incident.vdi else "a disk"
-            told = numbers(incident)
-            yield of_sr(
-                sr,
-                "ATTACH_NO_SPACE",
-                "error",
-                f"{what} on {sr_words(sr)} could not be attached for lack of space"
-                + (f" ({told})" if told else "")
-                + ".",
-                now=now,
-                incidents=(incident,),
-                vdi=incident.vdi or None,
-            )
 
 
 def free_bytes(record: Sr) -> int:

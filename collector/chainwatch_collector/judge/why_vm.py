@@ -15,6 +15,7 @@ from chainwatch_collector.words import STATE_STATUS, plural, short, size
 
 SUPPORTED: Final = "snapshot possible"
 SPACE: Final = "space for a snapshot"
+START: Final = "space to start"
 SKIP: Final = "Xen Orchestra would take it"
 BASE: Final = "base of the next backup"
 RECENT: Final = "backed up in time"
@@ -63,7 +64,8 @@ def checks(asked: Asked, vm: Vm) -> tuple[Check, ...]:
     disks = disks_of(asked.state, vm)
     lines = [pool_reachable(asked), Check("VM known", "ok", f"{vm.power_state.lower()}, {plural(len(disks), 'disk')}")]
     lines += [_disk(asked, *disk) for disk in disks]
-    lines += [_supported(asked), _space(asked, verdict), _skip(asked, verdict), _base(asked), _recent(asked)]
+    lines += [_start(asked, vm), _supported(asked), _space(asked, verdict), _skip(asked, verdict)]
+    lines += [_base(asked), _recent(asked)]
     return (*lines, _may(verdict))
 
 
@@ -92,7 +94,7 @@ def _supported(asked: Asked) -> Check:
 
 
 def _space(asked: Asked, verdict: Verdict | None) -> Check:
-    judged = asked.judged(SPACE, "SNAPSHOT_NO_SPACE", "ATTACH_NO_SPACE", "SR_FULL", "COALESCE_NO_SPACE")
+    judged = asked.judged(SPACE, "SNAPSHOT_NO_SPACE", "SR_FULL", "COALESCE_NO_SPACE")
     if judged is not None:
         return judged
     needs = [disk.snapshot_need_bytes for disk in verdict.disks] if verdict is not None else []
@@ -101,6 +103,15 @@ def _space(asked: Asked, verdict: Verdict | None) -> Check:
         return Check(SPACE, "unknown", "how much a snapshot needs cannot be told")
     low, high = sum(need[0] for need in known), sum(need[1] for need in known)
     return Check(SPACE, "ok", f"{size(low)}{f' to {size(high)}' if high != low else ''}, and that is free")
+
+
+def _start(asked: Asked, vm: Vm) -> Check:
+    judged = asked.judged(START, "ATTACH_NO_SPACE")
+    if judged is not None:
+        return judged
+    if vm.resident_on_ref is not None:
+        return Check(START, "skipped", "it runs")
+    return Check(START, "ok", "its disks can be inflated, or need not be")
 
 
 def _skip(asked: Asked, verdict: Verdict | None) -> Check:

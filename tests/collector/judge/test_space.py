@@ -19,7 +19,7 @@ def refused_snapshot(log: Smlog, pid: int = 200, command: str = "vdi_snapshot") 
     )
 
 
-# --- SNAPSHOT_NO_SPACE, ATTACH_NO_SPACE -----------------------------------------------------------------------
+# --- SNAPSHOT_NO_SPACE --------------------------------------------------------------------------------------
 
 
 def test_error_44_has_both_numbers() -> None:
@@ -47,19 +47,6 @@ def test_a_snapshot_that_goes_well_clears_it() -> None:
 def test_snapshots_as_such_are_normal() -> None:
     log = Smlog().sm(201, f"vdi_snapshot {{'sr_uuid': '{SR}', 'vdi_uuid': '{C}'}}").tick(5)
     assert offline(log) == {}
-
-
-def test_attach_without_room_to_inflate() -> None:
-    found = offline(refused_snapshot(Smlog(), command="vdi_attach"))
-    assert found["ATTACH_NO_SPACE"].subject.uuid == C
-    assert "SNAPSHOT_NO_SPACE" not in found
-
-
-def test_attach_refusal_is_told_for_a_day() -> None:
-    scene = quiet_pool(disk(C), srs={SR_REF: an_sr(physical_utilisation_bytes=TIB - (1 << 30))})
-    scene.log(refused_snapshot(scene.smlog(), command="vdi_attach"))
-    assert "ATTACH_NO_SPACE" in scene.codes()
-    assert "ATTACH_NO_SPACE" not in scene.wait(86500).codes()
 
 
 # --- SR_FULL, SR_SPACE_LOW ------------------------------------------------------------------------------------
