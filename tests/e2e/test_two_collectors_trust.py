@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx2 as httpx
 import pytest
@@ -12,6 +13,7 @@ from lab.collector_process import CollectorProcess
 from lab.databases import new_postgres
 from lab.pki import Pki
 from lab.two_collectors import TwoCollectors, until
+from lab.wire import connect, hello
 from sqlalchemy import func, select
 
 pytestmark = pytest.mark.postgres
@@ -47,6 +49,31 @@ def audited(collector: CollectorProcess) -> list[dict[str, str]]:
 
 def requests_kept(pair: TwoCollectors) -> int:
     return pair.read(lambda c: c.execute(select(func.count()).select_from(REQUESTS)).scalar_one())
+
+
+def findings(collector: CollectorProcess, code: str) -> list[dict[str, Any]]:
+    """As this collector shows them, whichever judges."""
+    items = ask(collector, "GET", "/findings").json()["items"]
+    return [one for one in items if one["code"] == code]
+
+
+async def test_a_second_dom0_at_the_other_collector_is_named_at_both(pair: TwoCollectors, pki: Pki) -> None:
+    """Each host's clone knocks at the collector that has not its stream; one of the two does not judge the pool."""
+    for number, (host_uuid, far) in enumerate(zip(pair.host_uuids, reversed(pair.collectors), strict=True)):
+        identity = pki.host(host_uuid, stem=f"clone-{number}")
+        machine_id = f"{number}" * 32
+        async with connect(far.ingest_port, pki.ca, identity) as clone:
+            await clone.send(hello=hello(machine_id=machine_id, hostname=f"clone-{number}"))
+            assert (await clone.ended())[1].startswith("duplicate host")
+        for collector in pair.collectors:
+            (told,) = until(
+                lambda c=collector, h=host_uuid: [  # type: ignore[misc]
+                    one for one in findings(c, "HOST_DUPLICATE") if one["subject"]["uuid"] == h
+                ]
+            )
+            assert machine_id in told["summary"]
+            assert f"clone-{number}" in told["summary"]
+    assert pair.open_streams() == 2
 
 
 def test_raw_lines_of_every_host_through_every_collector(pair: TwoCollectors) -> None:
@@ -114,3 +141,12 @@ def test_a_collector_that_was_killed_does_not_hold_anybody_up(pair: TwoCollector
     until(lambda: raw(second, held_by_first).status_code == 200)
     first.start()
     assert requests_kept(pair) == 0
+
+
+def test_a_revoked_host_is_told_as_such_at_both(pair: TwoCollectors) -> None:
+    host_uuid = pair.host_uuids[0]
+    assert ask(pair.collectors[1], "POST", f"/agent/{host_uuid}/revoke").status_code == 200
+    for collector in pair.collectors:
+        (told,) = until(lambda c=collector: findings(c, "AGENT_REVOKED"))  # type: ignore[misc]
+        assert told["subject"]["uuid"] == host_uuid
+        assert "was revoked by admin" in told["summary"]

@@ -26,7 +26,7 @@ from chainwatch_collector.keep.projections import commit_step, fold_versions, fo
 from chainwatch_collector.keep.readers import QueryTimeoutError
 from chainwatch_collector.keep.rows import HostRow
 from chainwatch_collector.keep.writer import WriterBusyError, WriterClosedError
-from chainwatch_collector.track.observations import DuplicateRefused, Observation
+from chainwatch_collector.track.observations import DuplicateRefused, Observation, TrustSeen
 
 LOG = logging.getLogger(__name__)
 # What ends a try and says nothing against the next one.
@@ -97,6 +97,7 @@ class PoolDriver:
         self._waiting = _Waiting()
         self._picture: Picture | None = None
         self._news: BackupNews | None = None
+        self._trusted = TrustSeen()
         self._times = _Times()
         self._building = False
         self._shown = False
@@ -135,6 +136,13 @@ class PoolDriver:
         """A second dom0 came with the certificate of a host of this pool."""
         if self._fold is not None:
             self._fold.duplicate_refused(duplicate)
+            self._waiting.changed = True
+
+    def trusted(self, seen: TrustSeen) -> None:
+        """What is known of all hosts' identities."""
+        self._trusted = seen
+        if self._fold is not None:
+            self._fold.trusted(seen)
             self._waiting.changed = True
 
     def see(self, picture: Picture) -> None:
@@ -241,6 +249,7 @@ class PoolDriver:
             fold.add_host(host.fold)
             self._waiting.dirty[host.row.host_id] = None
             self._waiting.behind.add(host.row.host_id)
+        fold.trusted(self._trusted)
         fold.resume_coverage([host.fold for host in joining], now)
         for host in joining:
             at = host.row.last_seen_at or host.row.connected_at

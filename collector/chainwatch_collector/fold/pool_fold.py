@@ -24,7 +24,7 @@ from chainwatch_collector.judge.judge import Judge, Judgement
 from chainwatch_collector.judge.ledger import Ledger
 from chainwatch_collector.keep.folded import EventIn, FoldStep, HistoryIn, RunGone, RunIn
 from chainwatch_collector.read.reader import GRAMMAR_VERSION
-from chainwatch_collector.track.observations import DuplicateRefused, Observation, StatusObserved
+from chainwatch_collector.track.observations import DuplicateRefused, Observation, StatusObserved, TrustSeen
 from chainwatch_collector.track.state import PoolState
 from chainwatch_collector.track.tracker import TRACK_VERSION, PoolTracker
 
@@ -144,6 +144,14 @@ class PoolFold:
     def duplicate_refused(self, duplicate: DuplicateRefused) -> None:
         """A second dom0 came with the certificate of a host of this pool."""
         self._tracker.duplicate_refused(duplicate)
+
+    def trusted(self, seen: TrustSeen) -> None:
+        """What is known of the identities of this pool's hosts."""
+        for host in self.hosts.values():
+            duplicate = seen.duplicates.get(host.host_uuid)
+            if duplicate is not None:
+                self._tracker.duplicate_refused(duplicate)
+        self._tracker.revoked(seen.revoked)
 
     def tell(self, news: BackupNews) -> None:
         """What is known of backups from outside of the pool."""

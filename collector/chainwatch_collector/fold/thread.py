@@ -13,11 +13,13 @@ from chainwatch_collector.fold.inbox import Inbox, Mail
 from chainwatch_collector.fold.loading import FoldStore
 from chainwatch_collector.fold.pool_driver import TROUBLE, FoldSettings, PoolDriver
 from chainwatch_collector.fold.pool_fold import Judged
+from chainwatch_collector.fold.trusted import trust_seen
 from chainwatch_collector.inventory.picture import Picture
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.keep.evidence import evidence_versions, hosts
 from chainwatch_collector.keep.projections import pools_of_hosts
 from chainwatch_collector.keep.rows import HostRow
+from chainwatch_collector.track.observations import TrustSeen
 
 LOG = logging.getLogger(__name__)
 # New evidence is told by this collector's own streams; what others commit is found by looking.
@@ -55,6 +57,8 @@ class FoldThread:
         self._here: set[str] = set()
         self._elsewhere = Elsewhere() if settings.shared else None
         self._looked = -1e9
+        self._trusted = TrustSeen()
+        self._looked_at_trust = -1e9
         self._settled = False
         self._thread = threading.Thread(target=self._run, name="fold", daemon=True)
 
@@ -75,6 +79,7 @@ class FoldThread:
             self._deliver(self._inbox.take(self._wait_seconds()))
             self._poll()
             self._look_elsewhere()
+            self._look_at_trust()
             for driver in list(self.pools.values()):
                 if driver.due_in(time.monotonic()) <= 0 and not self._inbox.closed:
                     judged = driver.turn(self._store.clock())
@@ -132,6 +137,7 @@ class FoldThread:
         driver = self.pools.get(pool_uuid)
         if driver is None:
             driver = self.pools[pool_uuid] = PoolDriver(pool_uuid, self._store, self._settings, self._thresholds)
+            driver.trusted(self._trusted)
         return driver
 
     # --- the database -----------------------------------------------------------------------------------------
@@ -177,6 +183,21 @@ class FoldThread:
         for observation in told.observations:
             for host_id, driver in self._home_of(observation.host_uuid):
                 driver.observed(host_id, observation, None)
+
+    def _look_at_trust(self) -> None:
+        """Who was revoked, and which second dom0 was refused, at whichever collector."""
+        if time.monotonic() - self._looked_at_trust < ELSEWHERE_SECONDS:
+            return
+        self._looked_at_trust = time.monotonic()
+        try:
+            seen = self._store.readers.call(trust_seen)
+        except TROUBLE as error:
+            LOG.warning("the fold cannot read the database: %s", str(error).split("\n", 1)[0])
+            return
+        if seen != self._trusted:
+            self._trusted = seen
+            for driver in self.pools.values():
+                driver.trusted(seen)
 
     def _is_settled(self) -> bool:
         asked = sum(1 for picture in self._pictures.values() if picture.hosts)

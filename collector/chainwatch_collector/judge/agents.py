@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from chainwatch_collector.judge.answer import Severity
 from chainwatch_collector.judge.condition import Condition, host_source, host_subject
-from chainwatch_collector.judge.known import silent
+from chainwatch_collector.judge.known import revoked, silent
 from chainwatch_collector.judge.registry import family
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.read.facts import LineRef
@@ -52,8 +52,10 @@ def down_on_purpose(host: HostState) -> bool:
 
 @family("AGENT_SILENT")
 def agent_silent(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condition]:
-    """It reported, and stopped; a host in maintenance may."""
+    """It reported, and stopped; a host in maintenance may, a revoked one must."""
     for host in state.hosts.values():
+        if revoked(host) is not None:
+            continue
         if state.offline or down_on_purpose(host) or host.last_seen_at is None or not silent(host, now, limits):
             continue
         planned = host.record is not None and not host.record.enabled
@@ -64,6 +66,24 @@ def agent_silent(state: PoolState, now: datetime, limits: Thresholds) -> Iterato
             f"The agent of {host.name} was last heard of {age(host.last_seen_at, now)}; what happens there since is not"
             " known.",
             host.last_seen_at + timedelta(seconds=limits.agent_silent_seconds),
+            seen_through_agent=False,
+        )
+
+
+@family("AGENT_REVOKED")
+def agent_revoked(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condition]:
+    """A host of a configured pool that somebody revoked. Of one of no pool nothing is said: it was sent away."""
+    for host in state.hosts.values():
+        told = revoked(host)
+        if told is None or host.record is None or host.last_seen_at is None or down_on_purpose(host):
+            continue
+        yield of_host(
+            host,
+            "AGENT_REVOKED",
+            "warning",
+            f"The certificate of {host.name} was revoked by {told.by or 'somebody'} {age(told.at, now)}; what happens"
+            " there since is not known.",
+            told.at,
             seen_through_agent=False,
         )
 
@@ -110,11 +130,11 @@ def agent_behind(state: PoolState, now: datetime, limits: Thresholds) -> Iterato
 
 @family("HOST_UNASSIGNED")
 def unassigned(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condition]:
-    """Evidence of a host that is in no configured pool."""
+    """Evidence of a host that is in no configured pool and was not sent away."""
     if state.offline or (state.picture is not None and state.picture.pool is None):
         return
     for host in state.hosts.values():
-        if host.record is None and host.last_seen_at is not None:
+        if host.record is None and host.last_seen_at is not None and revoked(host) is None:
             yield of_host(
                 host,
                 "HOST_UNASSIGNED",

@@ -30,7 +30,7 @@ NO_CAUSE: Final = frozenset(
     | {"HOST_DUPLICATE", "HOST_TOO_OLD", "SR_SLOW"}
 )
 """They delay or hide what is known; they make no storage fail."""
-HIDING: Final = frozenset(("POOL_UNREACHABLE", "AGENT_SILENT", "LOG_OFF", "LOG_PARTITION_FULL"))
+HIDING: Final = frozenset(("POOL_UNREACHABLE", "AGENT_SILENT", "AGENT_REVOKED", "LOG_OFF", "LOG_PARTITION_FULL"))
 """They explain what is said for want of them, never what a line proves."""
 _CRASH_CAUSES: Final[Mapping[str, frozenset[str]]] = {
     "scan_failed": _IMAGES | _STORAGE,

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from chainwatch_collector.judge.thresholds import Thresholds
+from chainwatch_collector.track.observations import Revocation
 from chainwatch_collector.track.state import HostState, PoolState, SrState
+
+_REVOKED_STREAM_ENDS: Final = timedelta(minutes=2)
+"""A revoked host's stream is looked at every minute."""
 
 
 def silent(host: HostState, now: datetime, limits: Thresholds) -> bool:
@@ -13,6 +18,14 @@ def silent(host: HostState, now: datetime, limits: Thresholds) -> bool:
     if host.last_seen_at is None:
         return False
     return (now - host.last_seen_at).total_seconds() > limits.agent_silent_seconds
+
+
+def revoked(host: HostState) -> Revocation | None:
+    """Who revoked it and when. One that is heard of when its stream had long to be ended has a certificate of a given
+    CA, which no table of the collector's names.
+    """
+    told, heard = host.revoked, host.last_seen_at
+    return told if told is not None and (heard is None or heard - told.at <= _REVOKED_STREAM_ENDS) else None
 
 
 def covered(host: HostState | None, now: datetime, limits: Thresholds) -> bool:

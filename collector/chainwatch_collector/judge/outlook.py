@@ -10,7 +10,7 @@ from chainwatch_collector.inventory.picture import Picture
 from chainwatch_collector.judge.answer import Finding, Verdict
 from chainwatch_collector.judge.attach import StartRefused, starts
 from chainwatch_collector.judge.condition import Condition
-from chainwatch_collector.judge.known import gc_host_state, has_chains, silent
+from chainwatch_collector.judge.known import gc_host_state, has_chains, revoked, silent
 from chainwatch_collector.judge.leaf_sizes import leaf_sizes
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.judge.verdicts import VerdictSettings, verdicts
@@ -73,7 +73,7 @@ def without_evidence(state: PoolState, now: datetime, limits: Thresholds) -> dic
         if host.last_seen_at is None:
             found[uuid] = "AGENT_MISSING"
         elif silent(host, now, limits):
-            found[uuid] = "AGENT_SILENT"
+            found[uuid] = "AGENT_REVOKED" if revoked(host) is not None else "AGENT_SILENT"
     return found
 
 

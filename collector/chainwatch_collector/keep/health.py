@@ -42,7 +42,9 @@ def certificate_ends(connection: Connection) -> dict[str, datetime | None]:
     return {row.host_uuid: from_us(row.until) for row in connection.execute(query)}
 
 
-def revoked_hosts(connection: Connection) -> set[str]:
-    """Uuids of hosts that were revoked and have no other certificate since."""
-    revoked = set(connection.execute(select(REVOKED_HOSTS.c.host_uuid)).scalars())
-    return revoked - certificate_ends(connection).keys() if revoked else revoked
+def revocations(connection: Connection) -> dict[str, tuple[datetime, str]]:
+    """host uuid → when and by whom, of hosts that were revoked and have no other certificate since."""
+    rows = connection.execute(select(REVOKED_HOSTS)).all()
+    good = certificate_ends(connection).keys() if rows else set()
+    found = {row.host_uuid: (from_us(row.revoked_at_us), row.revoked_by) for row in rows if row.host_uuid not in good}
+    return {uuid: (at, by) for uuid, (at, by) in found.items() if at is not None}

@@ -13,14 +13,30 @@ from chainwatch_collector.keep.intake import (
     StreamOpened,
 )
 from chainwatch_collector.keep.tables import FILES, HOSTS, LOGS, POLICIES
+from chainwatch_collector.keep.trust_tables import HOST_DUPLICATES
+from chainwatch_collector.keep.upsert import upsert
 
 POSITIONS_PER_LOG = 64
 
 
-def open_stream(connection: Connection, hello: HelloIn, now_us: int, live_seconds: float) -> StreamOpened | Refusal:
+class DuplicateRow(NamedTuple):
+    """A dom0 that came with the certificate of a connected host, in the order of the table's columns."""
+
+    host_uuid: str
+    at_us: int
+    live_machine_id: str
+    machine_id: str
+    hostname: str
+    peer: str
+
+
+def open_stream(
+    connection: Connection, hello: HelloIn, now_us: int, live_seconds: float, peer: str = ""
+) -> StreamOpened | Refusal:
     """Take the host's next stream epoch and say how far each file is committed, in one transaction.
 
-    Refused as `duplicate host` where a stream of the same host, seen within `live_seconds`, has another machine-id.
+    Refused as `duplicate host` where a stream of the same host, seen within `live_seconds` by any collector of the
+    database, has another machine-id; that is kept, for whoever judges the host. `peer`: where the agent called from.
     """
     host = connection.execute(select(HOSTS).where(HOSTS.c.uuid == hello.host_uuid).with_for_update()).one_or_none()
     if host is None:
@@ -29,6 +45,7 @@ def open_stream(connection: Connection, hello: HelloIn, now_us: int, live_second
     else:
         live = host.stream_open and now_us - host.last_seen_at_us < live_seconds * 1e6
         if live and host.machine_id and hello.machine_id and host.machine_id != hello.machine_id:
+            _keep_duplicate(connection, hello, now_us, host.machine_id, peer)
             return Refusal(
                 "duplicate host",
                 f"a dom0 with machine-id {host.machine_id} is connected as host {hello.host_uuid}, this one has"
@@ -57,6 +74,16 @@ def open_stream(connection: Connection, hello: HelloIn, now_us: int, live_second
     connection.execute(update(HOSTS).where(HOSTS.c.id == host_id).values(values))
     rows = {policy.policy_id: policy_row(connection, policy, now_us) for policy in hello.policies}
     return StreamOpened(host_id, epoch, observed_seq, positions(connection, host_id), rows)
+
+
+def _keep_duplicate(connection: Connection, hello: HelloIn, now_us: int, live_machine_id: str, peer: str) -> None:
+    row = DuplicateRow(hello.host_uuid, now_us, live_machine_id, hello.machine_id, hello.hostname, peer)
+    upsert(connection, HOST_DUPLICATES, [row._asdict()])
+
+
+def duplicates(connection: Connection) -> list[DuplicateRow]:
+    """The last dom0 that was refused in each host's name. For `Readers`."""
+    return [DuplicateRow(*row) for row in connection.execute(select(HOST_DUPLICATES))]
 
 
 def close_stream(connection: Connection, host_id: int, stream_epoch: int, now_us: int) -> None:

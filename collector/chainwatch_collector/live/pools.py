@@ -15,6 +15,7 @@ _STATE_OF_CODE: Final[dict[str, AgentState]] = {
     "AGENT_MISSING": "missing",
     "AGENT_SILENT": "silent",
     "AGENT_BEHIND": "behind",
+    "AGENT_REVOKED": "revoked",
 }
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from chainwatch_collector.keep.events import EventFilter, EventPlace, EventRow, events_page
 from chainwatch_collector.keep.evidence import hosts
 from chainwatch_collector.keep.folded import HistoryIn, TransitionIn
-from chainwatch_collector.keep.health import certificate_ends, committed_bytes, gap_counts, revoked_hosts
+from chainwatch_collector.keep.health import certificate_ends, committed_bytes, gap_counts, revocations
 from chainwatch_collector.keep.people import AuditIn, MuteRow, mutes_in_force
 from chainwatch_collector.keep.rows import HostRow
 from chainwatch_collector.live.board import HostExtra, Registered
@@ -34,7 +34,7 @@ def registered(connection: Connection, now: datetime) -> Registered:
     """Hosts, what is known beside their rows, and mutes, in one consistent look."""
     rows = {host.uuid: host for host in hosts(connection)}
     gaps, committed = gap_counts(connection), committed_bytes(connection)
-    ends, revoked = certificate_ends(connection), revoked_hosts(connection)
+    ends, revoked = certificate_ends(connection), revocations(connection)
     extras = {
         uuid: HostExtra(
             gaps.get(row.host_id, 0), committed.get(row.host_id, {}), ends.get(uuid), revoked=uuid in revoked

@@ -137,7 +137,7 @@ class IngestService(ingest_service_pb2_grpc.IngestServiceServicer):
         now, live_seconds = self.shared.now_us(), self.shared.limits.silent_seconds
         try:
             future = self.shared.writer.submit(
-                lambda c: open_stream(c, asked, now, live_seconds), priority=Priority.EVIDENCE
+                lambda c: open_stream(c, asked, now, live_seconds, address), priority=Priority.EVIDENCE
             )
             opened = await asyncio.wrap_future(future)
         except (WriterBusyError, WriterClosedError) as error:

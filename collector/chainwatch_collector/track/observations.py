@@ -4,7 +4,7 @@ Times aware UTC or None, sizes bytes, uuids full or empty. `receive` makes them,
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -85,6 +85,22 @@ class DuplicateRefused:
     machine_id: str
     hostname: str
     peer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """All certificates of a host were revoked. `at`: by the collector's clock."""
+
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustSeen:
+    """By host uuid: the last dom0 that was refused in its name, and who revoked it and gave it no certificate since."""
+
+    duplicates: Mapping[str, DuplicateRefused] = field(default_factory=dict)
+    revoked: Mapping[str, Revocation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,13 @@ from chainwatch_collector.read.words import Switch
 from chainwatch_collector.track.coverage import Coverage
 from chainwatch_collector.track.image_work import ImageProcess
 from chainwatch_collector.track.incidents import Incident, IncidentKind
-from chainwatch_collector.track.observations import DuplicateRefused, LockHeld, SrRuntimeSeen, StatusObserved
+from chainwatch_collector.track.observations import (
+    DuplicateRefused,
+    LockHeld,
+    Revocation,
+    SrRuntimeSeen,
+    StatusObserved,
+)
 from chainwatch_collector.track.runs_seen import RunSeen
 from chainwatch_collector.track.steps import CopyRate, StepSeen
 from chainwatch_collector.track.trees import LoggedTrees
@@ -42,7 +48,8 @@ class HostState:
     """One host. `key`: its uuid where known, else the name in its log. `connected` None: no agent was ever there.
 
     `dropped_at`: when observations were last lost because the agent's ring was full; `dropped_total`: how many in all.
-    `duplicate`: the last dom0 that was refused because it came with this host's certificate.
+    `duplicate`: the last dom0 that was refused because it came with this host's certificate. `revoked`: it has no
+    certificate that the collector knows of.
     `coverage` None: not one line of its log was read. `first_at`, `newest_at`: times of lines read since the last gap.
     """
 
@@ -63,6 +70,7 @@ class HostState:
     dropped_at: datetime | None = None
     clock_ahead_seconds: float | None = None
     duplicate: DuplicateRefused | None = None
+    revoked: Revocation | None = None
     sampled_at: datetime | None = None
     incidents: tuple[Incident, ...] = ()
     processes: tuple[ImageProcess, ...] = ()

@@ -21,7 +21,7 @@ from chainwatch_collector.read.runs import Run
 from chainwatch_collector.track import assemble, places
 from chainwatch_collector.track.coverage import Coverage
 from chainwatch_collector.track.host_log import HostLog
-from chainwatch_collector.track.observations import DuplicateRefused, Observation
+from chainwatch_collector.track.observations import DuplicateRefused, Observation, Revocation
 from chainwatch_collector.track.since import Since, held_by_control_domains
 from chainwatch_collector.track.state import HostState, PoolState, SrState
 
@@ -46,6 +46,7 @@ class PoolTracker:
         self._hosts: dict[str, HostLog] = {}
         self._since: dict[str, Since] = {}
         self._held: dict[str, datetime] = {}
+        self._revoked: Mapping[str, Revocation] = {}
         self._live = _Live(build)
 
     # --- what comes in ----------------------------------------------------------------------------------------
@@ -65,6 +66,10 @@ class PoolTracker:
     def duplicate_refused(self, duplicate: DuplicateRefused) -> None:
         """A second dom0 came with a connected host's certificate."""
         self._host(duplicate.host_uuid).duplicate_refused(duplicate)
+
+    def revoked(self, hosts: Mapping[str, Revocation]) -> None:
+        """Every revoked host, by uuid; to be told again after `load`."""
+        self._revoked = hosts
 
     def see(self, picture: Picture) -> None:
         """A newer picture. Only SRs whose own map of VDIs changed get a new forest."""
@@ -131,7 +136,8 @@ class PoolTracker:
         found: dict[str, HostState] = {}
         for key in sorted(self._hosts):
             record = records.get(key) or named.get(key)
-            found[record.uuid if record is not None else key] = places.host_state(key, self._hosts[key], record)
+            uuid = record.uuid if record is not None else key
+            found[uuid] = places.host_state(key, self._hosts[key], record, self._revoked.get(uuid))
         for uuid, record in sorted(records.items()):
             if uuid not in found:
                 found[uuid] = HostState(key=uuid, name=record.name, record=record)

@@ -19,7 +19,8 @@ from chainwatch_collector.keep.projection_tables import FOLDS
 from chainwatch_collector.keep.projections import fold_versions, newest_answer
 from chainwatch_collector.keep.readers import Readers
 from chainwatch_collector.keep.writer import Writer
-from collector.fold.evidence import NOW, Made, Source, declare_gap, made, text, troubled
+from chainwatch_collector.track.observations import Revocation, TrustSeen
+from collector.fold.evidence import HOSTS_KNOWN, NOW, Made, Source, declare_gap, made, text, troubled
 from collector.keep.conftest import Store
 from lab.databases import Database
 from smlog import Smlog
@@ -254,3 +255,19 @@ def test_a_gap_lies_where_it_was_declared(store: Store) -> None:
     (after_restart,) = again.state.hosts.values()
     assert after_restart.coverage == host.coverage
     assert after_restart.lost_bytes == 5000
+
+
+def test_what_is_known_of_identities_is_told_to_every_fold_that_is_loaded(database: Database) -> None:
+    with fresh(database) as store:
+        grow(store, sources()[0])
+        driver = driver_of(store)
+        driver.trusted(TrustSeen(revoked={HOSTS_KNOWN[0]: Revocation(at=CLOCK, by="anna")}))
+        judged = turn(store, driver)
+        assert judged is not None
+        assert judged.state is not None
+        assert judged.state.hosts[HOSTS_KNOWN[0]].revoked == Revocation(at=CLOCK, by="anna")
+        driver.trusted(TrustSeen())
+        judged = turn(store, driver)
+        assert judged is not None
+        assert judged.state is not None
+        assert judged.state.hosts[HOSTS_KNOWN[0]].revoked is None

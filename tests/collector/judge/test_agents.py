@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from chainwatch_collector.track.coverage import Coverage
-from chainwatch_collector.track.observations import DuplicateRefused, ProcessesObserved
+from chainwatch_collector.track.observations import DuplicateRefused, ProcessesObserved, Revocation
 from chainwatch_collector.track.tracker import PoolTracker
 from collector.judge.scene import (
     GIB,
@@ -101,6 +101,59 @@ def test_host_that_no_pool_has() -> None:
     assert scene.wait(301).look()["HOST_UNASSIGNED"].subject.uuid == MEMBER
     scene.seen(hosts={host.ref: host for host in (a_host(MASTER), a_host(MEMBER))})
     assert "HOST_UNASSIGNED" not in scene.codes()
+
+
+def test_a_host_that_no_pool_has_and_that_was_revoked_is_not_told_of() -> None:
+    scene = quiet_pool()
+    scene.seen(hosts={host.ref: host for host in (a_host(MASTER),)})
+    scene.look()
+    assert "HOST_UNASSIGNED" in scene.wait(301).codes()
+    revoke(scene)
+    assert scene.codes() == set()
+    scene.agents = {MASTER}
+    assert scene.wait(86_400).codes() == set()
+    scene.tracker.revoked({})
+    assert "AGENT_SILENT" in scene.codes()
+
+
+def test_a_revoked_host_of_the_pool_is_told_as_such() -> None:
+    scene = quiet_pool()
+    scene.look()
+    revoke(scene)
+    found = scene.look()["AGENT_REVOKED"]
+    assert (found.subject.uuid, found.severity) == (MEMBER, "warning")
+    assert "was revoked by anna" in found.summary
+    assert f"chainwatch agent enroll --host {MEMBER}" in {step.command for step in found.next}
+    scene.agents = {MASTER}
+    assert scene.wait(600).codes() == {"AGENT_REVOKED"}
+    # Down as well: one finding about it is enough.
+    down = a_host(MEMBER, live=False, enabled=False)
+    scene.seen(hosts={host.ref: host for host in (a_host(MASTER), down)})
+    assert scene.codes() == {"HOST_DOWN"}
+    scene.seen(hosts={host.ref: host for host in (a_host(MASTER), a_host(MEMBER))})
+    scene.tracker.revoked({})
+    assert scene.codes() == {"AGENT_SILENT"}
+
+
+def test_a_revoked_host_that_reports_has_a_certificate_that_no_table_names() -> None:
+    scene = quiet_pool()
+    scene.look()
+    revoke(scene)
+    assert "AGENT_REVOKED" in scene.wait(60).codes()
+    assert "AGENT_REVOKED" not in scene.wait(61).codes()
+
+
+def test_what_a_revoked_gc_host_hides_is_because_of_it() -> None:
+    scene = quiet_pool(*pending_chain())
+    scene.look()
+    revoke(scene, MASTER)
+    scene.agents = {MEMBER}
+    assert scene.wait(600).sr().state == "unknown"
+    assert "AGENT_REVOKED" in scene.codes()
+
+
+def revoke(scene: Scene, host: str = MEMBER) -> None:
+    scene.tracker.revoked({host: Revocation(at=scene.now, by="anna")})
 
 
 def clone_comes(scene: Scene) -> None:

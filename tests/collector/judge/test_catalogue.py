@@ -34,9 +34,10 @@ CODES: Final = [
     "SNAPSHOT_NOT_SUPPORTED", "BACKUP_WILL_SKIP", "BACKUP_OVERDUE", "BACKUP_STALLED", "BACKUP_BASE_MISSING",
     "CBT_BROKEN", "BACKUP_TARGET_FULL", "BACKUP_LEFTOVER", "BACKUP_PATTERN_EMPTY", "VM_VENDOR_DEVICE", "HOST_TOO_OLD",
     "HOST_DOWN", "POOL_UNREACHABLE", "AGENT_MISSING", "AGENT_SILENT", "AGENT_BEHIND", "HOST_UNASSIGNED",
-    "HOST_DUPLICATE", "EVIDENCE_GAP", "LOG_OFF", "LOG_PARTITION_FULL", "CLOCK_SKEW", "CERTIFICATE_EXPIRING",
+    "HOST_DUPLICATE", "AGENT_REVOKED", "EVIDENCE_GAP", "LOG_OFF", "LOG_PARTITION_FULL", "CLOCK_SKEW",
+    "CERTIFICATE_EXPIRING",
 ]  # fmt: skip
-"""interfaces.md section 6, which never renames, and HOST_DUPLICATE, which has a remedy of its own."""
+"""interfaces.md section 6, which never renames; HOST_DUPLICATE and AGENT_REVOKED, which have remedies of their own."""
 
 USUAL: Final = {
     "LEAF_COALESCE_GAVE_UP": "info", "BACKUP_LEFTOVER": "info", "LEAF_COALESCE_BLOCKED": "info", "SR_SPACE_LOW": "info",
@@ -47,6 +48,7 @@ USUAL: Final = {
     "SNAPSHOT_NOT_SUPPORTED": "warning", "BACKUP_WILL_SKIP": "warning", "BACKUP_STALLED": "warning",
     "BACKUP_BASE_MISSING": "warning", "CBT_BROKEN": "warning", "BACKUP_PATTERN_EMPTY": "warning",
     "AGENT_MISSING": "warning", "AGENT_BEHIND": "warning", "HOST_UNASSIGNED": "warning", "EVIDENCE_GAP": "warning",
+    "AGENT_REVOKED": "warning",
     "CLOCK_SKEW": "warning", "CERTIFICATE_EXPIRING": "warning",
 }  # fmt: skip
 """The usual severity where it is not error."""

@@ -3,6 +3,7 @@
 import asyncio
 
 from chainwatch.v1 import ingest_service_pb2
+from chainwatch_collector.fold.trusted import trust_seen
 from chainwatch_collector.keep.tables import HOSTS
 from lab.wire import file_seen, hello, key_of, span
 from sqlalchemy import select
@@ -52,6 +53,11 @@ async def test_another_machine_is_refused_while_the_first_one_lives(ingest: Inge
         (told,) = ingest.heard.duplicates
         assert (told.host_uuid, told.live_machine_id, told.machine_id) == (HOST, "a" * 32, "b" * 32)
         assert (told.hostname, ":" in told.peer) == ("clone", True)
+        # Kept as well, for the collector that judges the host, which may be another one; the last one counts.
+        async with ingest.connect() as clone:
+            await clone.send(hello=hello(machine_id="c" * 32, hostname="other"))
+            await clone.ended()
+        assert list(ingest.readers.call(trust_seen).duplicates.values()) == [ingest.heard.duplicates[-1]]
         await wire.send(file_seen=file_seen(LOG))
         await wire.send(span=span(LOG, 0, len(LOG)))
         await wire.acked_to(key_of(LOG), len(LOG))

@@ -111,13 +111,19 @@ async def test_why_walks_through_the_questions(rest: Rest, lab: LabPool) -> None
         assert rest.get("/why", subject=subject)["sentence"], subject
 
 
-async def test_a_host_of_no_pool_is_unassigned(rest: Rest) -> None:
+async def test_a_host_of_no_pool_is_unassigned_until_it_is_revoked(rest: Rest) -> None:
     stranger = "00000000-1111-4000-8000-00000000000f"
     await ship(rest.collector, stranger, bytes_of(just_now().gc(7, "No work, exiting")))
     await rest.until(
         lambda: [one for one in rest.get("/agents", state="unassigned")["items"] if one["host_uuid"] == stranger]
     )
     await rest.until(lambda: "HOST_UNASSIGNED" in rest.codes())
+    admin = rest.new_client((rest.collector.directory / "state/admin-token").read_text().strip())
+    assert admin.post(f"/api/v1/agent/{stranger}/revoke").status_code == 200
+    await rest.until(lambda: "HOST_UNASSIGNED" not in rest.codes())
+    assert not [one for one in rest.findings() if one["subject"]["uuid"] == stranger]
+    (row,) = [one for one in rest.get("/agents")["items"] if one["host_uuid"] == stranger]
+    assert row["state"] == "revoked"
 
 
 async def test_two_dom0s_with_one_certificate_are_named(rest: Rest, lab: LabPool) -> None:

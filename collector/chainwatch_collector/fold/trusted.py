@@ -1,0 +1,26 @@
+"""What the database knows of hosts' identities: dom0s that any collector refused, and hosts that were revoked."""
+
+from sqlalchemy import Connection
+
+from chainwatch_collector.keep.health import revocations
+from chainwatch_collector.keep.rows import from_us
+from chainwatch_collector.keep.streams import duplicates
+from chainwatch_collector.track.observations import DuplicateRefused, Revocation, TrustSeen
+
+
+def trust_seen(connection: Connection) -> TrustSeen:
+    """For `Readers`; the same for every collector of the database."""
+    refused = {}
+    for row in duplicates(connection):
+        at = from_us(row.at_us)
+        assert at is not None
+        refused[row.host_uuid] = DuplicateRefused(
+            host_uuid=row.host_uuid,
+            at=at,
+            live_machine_id=row.live_machine_id,
+            machine_id=row.machine_id,
+            hostname=row.hostname,
+            peer=row.peer,
+        )
+    revoked = {uuid: Revocation(at=at, by=by) for uuid, (at, by) in revocations(connection).items()}
+    return TrustSeen(duplicates=refused, revoked=revoked)
