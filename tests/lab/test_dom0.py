@@ -138,17 +138,21 @@ def test_runs_that_do_not_end_well(tmp_path: Path, faults: dict[str, bool], outc
 
 
 READ_IN_SM = {
-    "Checking with slave: ('<s>', '<s>', '<s>', {'<s>': '<s>'})": "cleanup.py: FileSR._checkSlave",
-    "gc: EXCEPTION <class '<s>'>, ['<s>', '<s>']": "cleanup.py: gc(), Util.logException of XenAPI.Failure",
-    "gc: EXCEPTION <class '<s>'>, Not coalesceable, chain activated more than once": "cleanup.py: VDI._doCoalesce",
-    "Not coalesceable, chain activated more than once": "cleanup.py: VDI._doCoalesce",
+    "Checking with slave: ('<s>', '<s>', '<s>', {'<s>': '<s>'})": "T17, cleanup.py: FileSR._checkSlave",
+    "gc: EXCEPTION <class '<s>'>, ['<s>', '<s>']": "E3 with tag gc, cleanup.py: gc(), Util.logException",
+    "gc: EXCEPTION <class '<s>'>, Not coalesceable, chain activated more than once": "E3 of C15, since 3.2.12-17.2",
+    "Not coalesceable, chain activated more than once": "C15, cleanup.py: VDI._doCoalesce, since 3.2.12-17.2",
     "Coalesce failed on SR <uuid>: No space left on device (Run out of space while coalescing.)": (
-        "cleanup.py: VDI._reportCoalesceError"
+        "C26, cleanup.py: VDI._reportCoalesceError"
     ),
-    "Child process failed with : (No space left on device)": "cleanup.py: Util.runAbortable",
-    "This exception has occured: EXCEPTION <class '<s>'>, No space left on device": "cleanup.py: Util.runAbortable",
+    "Child process failed with : (No space left on device)": "C21, cleanup.py: Util.runAbortable",
+    "This exception has occured: EXCEPTION <class '<s>'>, No space left on device": "E3 of the child, after C21",
 }
-"""Line shapes that no real log here has, and the SM file that prints them."""
+"""Line shapes that no real log here has: their id in the SMlog catalogue, and where SM prints them.
+
+Each was compared with the catalogue's text: ident, wording, pid (C21, C26 and their E3 are the child's), and order. For
+the last three the order is that of a real log of the same failure with another error.
+"""
 ALL_FAULTS: tuple[dict[str, Any], ...] = (
     {},
     {"crash": True},

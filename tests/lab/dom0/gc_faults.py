@@ -91,7 +91,7 @@ def corrupted(run: Run, image: Image) -> Iterator[Step]:
 
 
 def disk_full(run: Run, child: Image, pid: int) -> Iterator[Step]:
-    """ENOSPC in mid-copy: the child process says why (C26), then the run says that it failed."""
+    """ENOSPC in mid-copy: the child says why (C26, C21), the run repairs the parent (C27) and says that it failed."""
     sr = run.images.sr_uuid
     yield from run.sm("FAILED in util.pread: (rc 28) stdout: 'error coalescing: -28\n', stderr: ''", pid=pid)
     words = "No space left on device"
@@ -101,6 +101,9 @@ def disk_full(run: Run, child: Image, pid: int) -> Iterator[Step]:
     yield from banner(pid, "This exception has occured", "util.CommandException", words, CHILD)
     yield from run.sm(f"IPCFlag: clear {sr}:failure")
     yield from run.command("/usr/bin/vhd-util", "query", "--debug", "-p", "-n", run.images.path(child))
+    parent = run.images.path(run.images.by_uuid[child.parent or ""])
+    yield from run.sm(f"Coalesce failed on {child.uuid}, attempting repair on parent {parent}")
+    yield from run.command("/usr/bin/vhd-util", "repair", "-n", parent)
     yield from banner(run.pid, "coalesce", "util.SMException", "Child process exited with error", PARENT)
     yield from run.gc("Coalesce failed, skipping")
 
