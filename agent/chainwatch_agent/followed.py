@@ -6,11 +6,12 @@ from chainwatch.v1 import evidence_pb2, ingest_service_pb2
 
 from chainwatch_agent.generations import Identified, reopen
 from chainwatch_agent.identity import FileId, first_line, proves
-from chainwatch_agent.plan import HISTORY_LIMIT, GapStart, Start
+from chainwatch_agent.plan import HISTORY_LIMIT, UNREADABLE, GapStart, Start
 from chainwatch_agent.scrub import scrub
 from chainwatch_agent.select import Selector
 from chainwatch_agent.sources import DamagedError, PlainSource, Source
 from chainwatch_agent.span_reader import OtherBytesError, SpanReader
+from chainwatch_agent.unreadable import cannot_read, delay_seconds, next_readable
 
 Message = ingest_service_pb2.AgentMessage
 Before = Optional[Tuple[FileId, int]]
@@ -22,7 +23,7 @@ def key_of(file: FileId) -> evidence_pb2.FileKey:
 
 
 class Followed:
-    """`announced`: the collector was told of the file on this stream, or told us."""
+    """`announced`: the collector was told of the file on this stream, or told us. `problem`: why it is not read now."""
 
     def __init__(self, log: str, path: str, start: Start) -> None:
         self.log = log
@@ -32,6 +33,8 @@ class Followed:
         self.announced = start.named
         self.same_file = start.found.generation.same_file
         self.tries = 0
+        self.problem = ""
+        self._again_at = -1e9
         self._path = path
         self._start = start.offset
         self._proof = start.proof
@@ -77,9 +80,13 @@ class Followed:
 
     def size(self) -> int:
         """Uncompressed bytes as far as they are known without reading."""
-        if self._source is None:
-            return max(self.read_to, self.found.generation.size)
-        return self._source.size()
+        try:
+            if self._source is not None:
+                return self._source.size()
+        except OSError:
+            # Of a .gz only its last bytes tell.
+            pass
+        return max(self.read_to, self.found.generation.size)
 
     def wants_reading(self) -> bool:
         """Whether there may be bytes that were not read: always before the first read, after that when it changed."""
@@ -114,6 +121,36 @@ class Followed:
             return False
         return self._reader.has_slices or (self._reader.covered > 0 and now - self._taken_at >= seconds)
 
+    # --- what cannot be read ----------------------------------------------------------------------------------
+
+    def failed(self, error: OSError, now: float) -> None:
+        """It could not be read on: leave it alone for a while, longer each time."""
+        self.problem = cannot_read(self.name, error, self.read_to)
+        self.tries += 1
+        self._again_at = now + delay_seconds(self.tries)
+
+    def worked(self) -> None:
+        """It was read."""
+        self.problem, self.tries = "", 0
+
+    def rests(self, now: float) -> bool:
+        """Whether it is left alone because it could not be read a moment ago."""
+        return bool(self.problem) and now < self._again_at
+
+    def skip_unreadable(self) -> bool:
+        """Go on behind what cannot be read, which becomes a gap; False where nothing behind it can be read either."""
+        if not isinstance(self._source, PlainSource):
+            return False
+        at = next_readable(self._source.read_at, self.offset, self._source.size())
+        if at is not None:
+            self.declare_unreadable(at)
+        return at is not None
+
+    def declare_unreadable(self, to_offset: int) -> None:
+        """What lies between the last span and `to_offset` is given up; what was to be said before it is said."""
+        self.gap = GapStart(UNREADABLE, self.problem, self.file, self.offset, to_offset - self.offset)
+        self._start, self._reader, self._proof, self._again_at = to_offset, None, b"", -1e9
+
     # --- reading ----------------------------------------------------------------------------------------------
 
     def read(
@@ -127,10 +164,25 @@ class Followed:
                 raise OtherBytesError("it begins with another line now")
             self._reader = SpanReader(self._source, self.file, self._start, selector(), policy_id)
         state, before = self._source.state(), (self._reader.read_to, self._reader.partial_bytes)
-        self._reader.read(span_bytes, now_us)
+        try:
+            self._reader.read(span_bytes, now_us)
+        except OSError:
+            self._read_up_to_what_fails(span_bytes, now_us)
+            raise
         self._read_state = state
         if (self._reader.read_to, self._reader.partial_bytes) != before or not self._grew_at:
             self._grew_at = now
+
+    def _read_up_to_what_fails(self, span_bytes: int, now_us: int) -> None:
+        """The lines before it. Raises `OSError` where there are none."""
+        if self._reader is None or not isinstance(self._source, PlainSource):
+            return
+        self._source.limit = self._source.readable_to(self._reader.read_to)
+        try:
+            self._reader.read(span_bytes, now_us)
+        finally:
+            self._source.limit = None
+            self._reader.at_end = False
 
     def read_again(self) -> None:
         """Look at the end once more before it is believed."""

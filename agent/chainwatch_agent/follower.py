@@ -16,9 +16,10 @@ from chainwatch.v1 import evidence_pb2, ingest_service_pb2
 from chainwatch_agent.counters import Counters
 from chainwatch_agent.disk_view import DiskView
 from chainwatch_agent.followed import Before, Followed
-from chainwatch_agent.generations import Identified, live
+from chainwatch_agent.generations import Identified, SameFile, close_all, live
 from chainwatch_agent.history import History
-from chainwatch_agent.identity import FileId, fingerprint, first_line
+from chainwatch_agent.identity import FileId
+from chainwatch_agent.met import Met, has_a_name
 from chainwatch_agent.plan import (
     ROTATED_AWAY,
     TRUNCATED,
@@ -28,28 +29,29 @@ from chainwatch_agent.plan import (
     Position,
     Start,
     between,
-    first_time,
-    join,
     next_id,
 )
 from chainwatch_agent.policy import LogPolicy
 from chainwatch_agent.select import Selector
 from chainwatch_agent.sources import DamagedError
 from chainwatch_agent.span_reader import OtherBytesError
+from chainwatch_agent.unreadable import LookAgain
 
 Message = ingest_service_pb2.AgentMessage
-SameFile = Tuple[int, int]
 # A late line comes to the file that was the live one just now, or to none.
 _MAX_LATE = 3
 
 
 class Pace(NamedTuple):
-    """Sizes and times of reading. `settle_seconds`: how long the partial last line of a rotated file may still grow."""
+    """Sizes and times of reading. `settle_seconds`: how long the partial last line of a rotated file may still grow.
+
+    `unreadable_tries`: at growing distances, seven in a minute; after them what cannot be read is given up.
+    """
 
     span_bytes: int = 128 * 1024
     empty_span_seconds: float = 1.0
     settle_seconds: float = 2.0
-    unreadable_tries: int = 5
+    unreadable_tries: int = 7
 
 
 DEFAULT_PACE = Pace()
@@ -74,7 +76,6 @@ class LogFollower:
         self.log = log
         self.path = path
         self.pace = pace
-        self._history = history
         self._disk = DiskView(log, path, history, counters)
         self._counters = counters
         self._clock_us = clock_us
@@ -86,6 +87,10 @@ class LogFollower:
 
     def _forget(self) -> None:
         self._started = False
+        # What the collector knew when the stream began; None where there is no stream.
+        self._positions: Optional[List[Position]] = None
+        self._looks = 0
+        self._look_again = LookAgain()
         # The file that is read, those after it, and those before it that may still get a late line.
         self._queue: List[Followed] = []
         self._late: List[Followed] = []
@@ -93,16 +98,15 @@ class LogFollower:
         self._open_gap: Optional[GapStart] = None
         self._salts: Dict[bytes, int] = {}
         # Every generation met so far, and the newest one of them that is followed.
-        self._met: Dict[SameFile, bytes] = {}
+        self._met = Met()
         self._newest: Optional[Followed] = None
-        # The live file when it was looked at last, where it had no complete line yet: held open.
-        self._nameless: Optional[Identified] = None
         self._looked_at: Optional[Tuple[int, int, int, int]] = None
 
     @property
     def problem(self) -> str:
         """What keeps some of the log from being read, now; empty where nothing does."""
-        return self._disk.problem
+        reading = [one.problem for one in self._late + self._queue if one.problem]
+        return reading[0] if reading else self._disk.problem
 
     # --- the stream begins and ends ---------------------------------------------------------------------------
 
@@ -116,28 +120,34 @@ class LogFollower:
         """Plan from the collector's positions of this log, none where it knows none."""
         self.stop()
         self._policy_id, self._parts, self._followed_by = policy_id, parts, followed_by
+        self._positions = positions
+        self._begin()
+
+    def _begin(self) -> None:
+        """Nothing begins as long as the disk does not tell where: another look, in a moment."""
+        positions = self._positions or []
+        self._looks += 1
         self._looked_at = live(self.path)
         found = self._disk.identify_all()
+        patient = self._looks < self.pace.unreadable_tries
+        plan = self._disk.plan(found, positions, self._clock_us(), self._followed_by, patient)
+        if plan is None:
+            close_all(found)
+            return
         if positions:
             last = max(positions, key=lambda position: position.ordinal)
             self._before = (last.file, last.to_offset)
-            plan = join(found, positions, self._disk.proves, self._disk.complete, followed_by)
-        else:
-            oldest_us = self._history.oldest_us(self._clock_us())
-            history = self._history
-            plan = first_time(found, oldest_us, history.max_bytes, history.size, history.cut, followed_by)
         self._salts, self._open_gap = plan.salts, plan.open_gap
         for start in plan.starts:
             self._follow(start)
-        self._let_go(found)
+        self._remember(found)
         self._started = True
 
     def stop(self) -> None:
         """The stream is gone."""
         for one in self._queue + self._late:
             one.close()
-        if self._nameless is not None and self._nameless.source is not None:
-            self._nameless.source.close()
+        self._met.close()
         self._forget()
 
     def change_policy(self, policy_id: int, parts: Tuple[LogPolicy, ...], now: float) -> List[Message]:
@@ -165,10 +175,16 @@ class LogFollower:
 
     def poll(self, now: float) -> bool:
         """Look for growth and rotation; True where `next_messages` may have something to say."""
-        if not self._started:
+        if self._positions is None:
             return False
         looked_at = live(self.path)
-        if looked_at != self._looked_at:
+        again = self._look_again.due(bool(self._disk.problem), now)
+        if again:
+            # What could not be read may be readable now, without a trace in the live file's inode, size and time.
+            self._take_up() if self._started else self._begin()
+        elif not self._started:
+            return False
+        elif looked_at != self._looked_at:
             self._looked_at = looked_at
             if looked_at is not None and looked_at[:2] != self._newest_held():
                 self._take_up()
@@ -187,57 +203,36 @@ class LogFollower:
         if not found:
             self._looked_at = None
             return
-        behind = max([index for index, one in enumerate(found) if self._is_met(one)], default=-1)
+        behind = self._met.newest(found)
         # What is held open without a name comes first; the gap to what still has one lies behind it.
-        self._follow_newer(self._held_back(found))
-        if not self._still_there(found):
-            detail = "{}: the file that was followed is no longer on disk".format(self.log)
-            self._open_gap = self._open_gap or GapStart(ROTATED_AWAY, detail)
+        self._follow_newer(self._met.held_back(found))
+        gone = GapStart(ROTATED_AWAY, "{}: the file that was followed is no longer on disk".format(self.log))
+        if self._newest is not None and not has_a_name(self._newest, found):
+            self._open_gap = self._open_gap or gone
+        elif self._open_gap == gone:
+            # Moved away, and back again.
+            self._open_gap = None
+        unread = self._met.lost_unread(found)
+        if unread:
+            self._open_gap = self._open_gap or GapStart(UNREADABLE, unread)
         self._follow_newer(found[behind + 1 :])
         for followed in self._late + self._queue:
             followed.read_again()
-        self._let_go(found)
+        self._remember(found)
 
     def _follow_newer(self, newer: List[Identified]) -> None:
         before = self._newest.file if self._newest is not None else self._before[0] if self._before else None
+        unread: Optional[GapStart] = None
         for one in newer:
             if one.fingerprint:
-                gap = self._open_gap or (between(before, one.fingerprint, self._followed_by) if before else None)
+                gap = self._open_gap or unread
+                if gap is None and before is not None:
+                    gap = between(before, one.fingerprint, self._followed_by)
                 self._follow(Start(one, next_id(one.fingerprint, self._salts), 0, False, gap))
-                before, self._open_gap = self._queue[-1].file, None
+                before, self._open_gap, unread = self._queue[-1].file, None, None
                 self._counters.add("rotations_total")
-            elif one.problem and one.generation.number:
-                self._open_gap = self._open_gap or GapStart(UNREADABLE, one.problem)
-
-    def _held_back(self, found: List[Identified]) -> List[Identified]:
-        """What was the live file without a line, where it got lines and lost its name before it was looked at again."""
-        held, self._nameless = self._nameless, None
-        if held is None or held.source is None:
-            return []
-        line = first_line(held.source.read_at)
-        on_disk = any(
-            one.generation.same_file == held.generation.same_file
-            or (one.generation.compressed and one.first_line == line)
-            for one in found
-        )
-        if line is None or on_disk:
-            held.source.close()
-            return []
-        return [held._replace(first_line=line, fingerprint=fingerprint(line))]
-
-    def _is_met(self, one: Identified) -> bool:
-        """By inode and first line: an inode is used again. gzip makes a new inode: there the first line is enough."""
-        met = self._met.get(one.generation.same_file)
-        if one.generation.compressed:
-            return one.fingerprint in self._met.values()
-        return met is not None and met == one.fingerprint
-
-    def _still_there(self, found: List[Identified]) -> bool:
-        """Whether the newest file followed is on disk under some name."""
-        on_disk = {one.generation.same_file for one in found}
-        if self._newest is None or self._newest_held() in on_disk:
-            return True
-        return any(one.generation.compressed and one.fingerprint == self._newest.file.fingerprint for one in found)
+            elif one.lost_where_newer:
+                unread = unread or GapStart(UNREADABLE, one.problem)
 
     def _newest_held(self) -> Optional[SameFile]:
         """The newest file's inode while it is held open: of a file that is not, the inode may be another's by now."""
@@ -248,17 +243,9 @@ class LogFollower:
         self._queue.append(self._newest)
         self._counters.add("files_opened_total")
 
-    def _let_go(self, found: List[Identified]) -> None:
-        """Remember what was met; close what is not followed."""
-        self._met = {one.generation.same_file: one.fingerprint for one in found if one.fingerprint}
-        followed = {id(one.found) for one in self._queue + self._late}
-        for one in found:
-            if one.source is None or id(one) in followed:
-                continue
-            if one.generation.number or one.fingerprint:
-                one.source.close()
-            else:
-                self._nameless = one
+    def _remember(self, found: List[Identified]) -> None:
+        """What was met; what is not followed is closed."""
+        self._met.remember(found, self._queue + self._late)
 
     # --- reading ----------------------------------------------------------------------------------------------
 
@@ -288,25 +275,30 @@ class LogFollower:
 
     def _advance(self, one: Followed, now: float) -> List[Message]:
         """Read one file on, and what that gives."""
-        if one.wants_reading() or one.partial_bytes:
-            try:
-                one.read(self._selector, self._policy_id, self.pace.span_bytes, now, self._clock_us())
-            except OtherBytesError as error:
-                return self._lost(one, TRUNCATED, str(error), now)
-            except DamagedError as error:
-                return self._lost(one, UNREADABLE, str(error), now)
-            except OSError as error:
-                return self._failed(one, error, now)
-        one.tries = 0
+        if one.rests(now):
+            return []
         over = one in self._late or len(self._queue) > 1
-        final = one.will_not_grow() or (over and one.settled(now, self.pace.settle_seconds))
-        if one.at_end and one.partial_bytes and final:
-            one.finish()
+        try:
+            self._read(one, over, now)
+        except OtherBytesError as error:
+            return self._lost(one, TRUNCATED, str(error), now)
+        except DamagedError as error:
+            return self._lost(one, UNREADABLE, str(error), now)
+        except OSError as error:
+            return self._failed(one, error, now)
         self._counters.add("lines_cut_total", one.take_lines_cut())
         pause = 0.0 if over and one.at_end else self.pace.empty_span_seconds
         if one.gap is not None or one.due(now, pause) or not one.at_end:
             return one.flush(self._before, now)
         return []
+
+    def _read(self, one: Followed, over: bool, now: float) -> None:
+        if one.wants_reading() or one.partial_bytes:
+            one.read(self._selector, self._policy_id, self.pace.span_bytes, now, self._clock_us())
+        final = one.will_not_grow() or (over and one.settled(now, self.pace.settle_seconds))
+        if one.at_end and one.partial_bytes and final:
+            one.finish()
+        one.worked()
 
     def _selector(self) -> Selector:
         return Selector(*self._parts)
@@ -333,12 +325,21 @@ class LogFollower:
 
     def _failed(self, one: Followed, error: OSError, now: float) -> List[Message]:
         self._counters.add("read_errors_total")
-        self._disk.problem = "{}: {}".format(one.name, error.strerror or error)
-        one.tries += 1
+        one.failed(error, now)
+        messages = one.flush(self._before, now)
         gone = error.errno == errno.ENOENT
-        if one in self._queue[:1] and len(self._queue) > 1 and (gone or one.tries >= self.pace.unreadable_tries):
-            return self._lost(one, ROTATED_AWAY if gone else UNREADABLE, error.strerror or str(error), now)
-        return []
+        if not gone and one.tries < self.pace.unreadable_tries:
+            return messages
+        if one.skip_unreadable():
+            return messages + one.flush(self._before, now)
+        if one in self._late:
+            one.declare_unreadable(one.size())
+            messages += one.flush(self._before, now)
+            self._late.remove(one)
+            one.close()
+        elif one is self._queue[0] and len(self._queue) > 1:
+            messages += self._lost(one, ROTATED_AWAY if gone else UNREADABLE, str(error.strerror or error), now)
+        return messages
 
     def _lost(self, one: Followed, reason: int, why: str, now: float) -> List[Message]:
         """The rest of a file is gone: hand out what was read, and declare the rest with the file that follows."""
@@ -349,7 +350,7 @@ class LogFollower:
         one.close()
         if one is self._newest:
             self._newest, self._looked_at = None, None
-            self._met.pop(one.same_file, None)
+            self._met.forget(one.same_file)
         if one in self._late:
             self._late.remove(one)
             return messages
@@ -366,18 +367,15 @@ class LogFollower:
 
     def _found_copy(self, one: Followed) -> bool:
         """After copytruncate the bytes are in another file: go on there."""
-        found = self._disk.identify_all()
-        copies = [c for c in found if c.generation.number and c.fingerprint == one.file.fingerprint]
-        copy = next((c for c in reversed(copies) if one.move_to(c)), None)
-        if copy is not None:
-            if one is self._newest:
-                self._looked_at = None
-            self._met.pop(one.same_file, None)
-            self._met[copy.generation.same_file] = copy.fingerprint
-        for other in found:
-            if other is not copy and other.source is not None:
-                other.source.close()
-        return copy is not None
+        emptied = one.same_file
+        copy = self._disk.rotated_where(one.file.fingerprint, one.move_to)
+        if copy is None:
+            return False
+        if one is self._newest:
+            self._looked_at = None
+        self._met.forget(emptied)
+        self._met.meet(copy)
+        return True
 
     # --- for Status -------------------------------------------------------------------------------------------
 
@@ -385,7 +383,7 @@ class LogFollower:
         """The live file: its size, how far it was read, what is wrong."""
         looked_at = live(self.path)
         newest = self._queue[-1] if self._queue else None
-        problem = self._disk.problem or ("" if looked_at is not None else "there is no such file")
+        problem = self.problem or ("" if looked_at is not None else "there is no such file")
         return evidence_pb2.LogFile(
             path=self.log,
             size_bytes=looked_at[2] if looked_at is not None else 0,

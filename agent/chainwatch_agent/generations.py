@@ -1,19 +1,21 @@
 """Which files on disk are a log's generations: the live one, `.1`, `.2.gz` and so on, oldest first."""
 
+import errno
 import os
 import re
-import stat
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from chainwatch_agent.identity import fingerprint, first_line
 from chainwatch_agent.sources import DamagedError, PlainSource, Source, open_source
+from chainwatch_agent.unreadable import cannot_read, kind_of, no_file
 
+SameFile = Tuple[int, int]
 _SUFFIX = re.compile(r"(?:\.(\d{1,4})(\.gz)?)?\Z")
 _LISTINGS = 5
 
 
 class Generation(NamedTuple):
-    """One file. `number` is 0 for the live one; `name` is dom0's own path."""
+    """One file. `number` is 0 for the live one; `name` is dom0's own path; `kind` what it is where it is no file."""
 
     number: int
     name: str
@@ -22,6 +24,7 @@ class Generation(NamedTuple):
     inode: int
     size: int
     mtime_us: int
+    kind: str = ""
 
     @property
     def compressed(self) -> bool:
@@ -29,7 +32,7 @@ class Generation(NamedTuple):
         return self.path.endswith(".gz")
 
     @property
-    def same_file(self) -> Tuple[int, int]:
+    def same_file(self) -> SameFile:
         """What a rename keeps."""
         return (self.device, self.inode)
 
@@ -62,10 +65,14 @@ def _listing(log: str, path: str) -> List[Generation]:
             continue
         number = int(match.group(1) or 0)
         one = _look(log + entry[len(base) :], os.path.join(directory, entry), number)
-        # While gzip works both are there, and only the plain one is whole.
-        if one is not None and (number not in found or not one.compressed):
+        if one is not None and (number not in found or _better(one, found[number])):
             found[number] = one
     return [found[number] for number in sorted(found, reverse=True)]
+
+
+def _better(one: Generation, other: Generation) -> bool:
+    """While gzip works both are there, and only the plain one is whole."""
+    return (bool(one.kind), one.compressed) < (bool(other.kind), other.compressed)
 
 
 def _look(name: str, path: str, number: int) -> Optional[Generation]:
@@ -73,9 +80,8 @@ def _look(name: str, path: str, number: int) -> Optional[Generation]:
         status = os.lstat(path)
     except OSError:
         return None
-    if not stat.S_ISREG(status.st_mode):
-        return None
-    return Generation(number, name, path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns // 1000)
+    size, mtime_us = status.st_size, status.st_mtime_ns // 1000
+    return Generation(number, name, path, status.st_dev, status.st_ino, size, mtime_us, kind_of(status.st_mode))
 
 
 def live(path: str) -> Optional[Tuple[int, int, int, int]]:
@@ -91,6 +97,7 @@ class Identified(NamedTuple):
     """A generation whose first line was read. `fingerprint` is empty where it has no identity, `problem` says why.
 
     A plain file stays open as `source`; a .gz is opened again when it is its turn, for its buffers cost memory.
+    `passing`: the problem may go away. `renamed`: another file has the name since it was listed.
     """
 
     generation: Generation
@@ -98,23 +105,45 @@ class Identified(NamedTuple):
     first_line: bytes
     source: Optional[PlainSource]
     problem: str
+    passing: bool = False
+    renamed: bool = False
+
+    @property
+    def lost_where_newer(self) -> bool:
+        """Whether lines are lost with it when a newer one is read: it is a file, and cannot be read."""
+        return bool(self.problem) and not self.generation.kind
 
 
 def identify(one: Generation) -> Identified:
     """Open a file and read its first line. Never raises: what cannot be read says so."""
+    if one.kind:
+        # Under the live name it hides a log; under another one it never was one.
+        return Identified(one, b"", b"", None, no_file(one.name, one.kind), passing=not one.number)
     try:
         source = open_source(one.path)
     except OSError as error:
-        return Identified(one, b"", b"", None, "{}: {}".format(one.name, error.strerror or error))
+        gone = error.errno == errno.ENOENT
+        return Identified(one, b"", b"", None, cannot_read(one.name, error), passing=True, renamed=gone)
+    renamed = source.inode != one.same_file
     try:
         line = first_line(source.read_at)
-    except (OSError, DamagedError) as error:
+    except OSError as error:
         source.close()
-        return Identified(one, b"", b"", None, "{}: {}".format(one.name, error))
+        return Identified(one, b"", b"", None, cannot_read(one.name, error, 0), passing=True, renamed=renamed)
+    except DamagedError as error:
+        source.close()
+        return Identified(one, b"", b"", None, "{}: {}".format(one.name, error), renamed=renamed)
     kept = source if isinstance(source, PlainSource) else None
     if kept is None:
         source.close()
-    return Identified(one, fingerprint(line) if line else b"", line or b"", kept, "")
+    return Identified(one, fingerprint(line) if line else b"", line or b"", kept, "", renamed=renamed)
+
+
+def close_all(found: List[Identified]) -> None:
+    """Let go of them."""
+    for one in found:
+        if one.source is not None:
+            one.source.close()
 
 
 def reopen(one: Identified, log: str, path: str) -> Source:

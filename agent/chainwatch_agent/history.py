@@ -29,13 +29,19 @@ class History(NamedTuple):
             return 0
         try:
             return source.size()
+        except OSError:
+            return 0
         finally:
             source.close()
 
     def cut(self, one: Identified, offset: int, oldest_us: int) -> int:
         """The start of the first line at or behind `offset` that is young enough. A .gz is cut by size alone."""
         if one.source is not None:
-            return self._cut_plain(one.source, offset, oldest_us)
+            try:
+                return self._cut_plain(one.source, offset, oldest_us)
+            except OSError:
+                # Where it cannot be looked into, reading says so.
+                return 0
         if not offset:
             return 0
         try:
@@ -44,7 +50,7 @@ class History(NamedTuple):
             return 0
         try:
             return next_line(source.read_at, offset, source.size())
-        except DamagedError:
+        except (OSError, DamagedError):
             return 0
         finally:
             source.close()

@@ -91,6 +91,7 @@ def join(
     last = max(positions, key=lambda position: position.ordinal)
     on_disk = {position.file for position in named.values()}
     gap = None if last.file in on_disk else _gone(last, found)
+    unread: Optional[GapStart] = None
     starts: List[Start] = []
     before = named[newest].file if newest in named else None
     for index, one in enumerate(found):
@@ -101,13 +102,24 @@ def join(
         elif index > newest and one.fingerprint:
             if gap is not None and gap.after is not None:
                 gap = None if followed_by(gap.after) == (gap.after_offset, one.fingerprint) else gap
-            elif gap is None and before is not None:
+            elif gap is None and unread is None and before is not None:
                 gap = between(before, one.fingerprint, followed_by)
-            starts.append(Start(one, next_id(one.fingerprint, salts), 0, False, gap))
-            gap, before = None, starts[-1].file
-        elif index > newest and one.problem and one.generation.number:
-            gap = gap or GapStart(UNREADABLE, one.problem)
+            starts.append(Start(one, next_id(one.fingerprint, salts), 0, False, gap or unread))
+            gap, unread, before = None, None, starts[-1].file
+        elif index > newest and one.lost_where_newer:
+            unread = unread or GapStart(UNREADABLE, one.problem)
     return Plan(starts, gap, salts)
+
+
+def hidden(found: Sequence[Identified], positions: Sequence[Position], proves: Proves, patient: bool) -> bool:
+    """Whether the file that was named last may be one that cannot be read now: older and newer are not known then.
+
+    `patient`: whether a rotated one is worth waiting for. The live one always is, for nothing is behind it.
+    """
+    if not any(one.passing and (patient or not one.generation.number) for one in found):
+        return False
+    last = max(positions, key=lambda position: position.ordinal)
+    return all(position.file != last.file for position in _match(found, positions, proves).values())
 
 
 def between(last: FileId, fingerprint: bytes, followed_by: FollowedBy) -> Optional[GapStart]:

@@ -1,11 +1,14 @@
 """The bytes of one file, plain or gzip, by uncompressed offset. The only place where a log file is opened."""
 
+import errno
 import os
 import zlib
-from typing import Tuple, Union
+from typing import Optional, Tuple, Union
+
+from chainwatch_agent.unreadable import kind_of
 
 _CHUNK = 64 * 1024
-# No symbolic link: it could lead into an SR. Not blocking: a pipe under a log's name would hold the agent.
+# No symbolic link: it could lead into an SR. Not blocking: a pipe that comes under a log's name would hold the agent.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 # A reader goes back by a partial line and by the bytes that prove a position.
 _BACK = 128 * 1024
@@ -20,8 +23,15 @@ class _OpenFile:
     """What the descriptor alone tells, packed or not."""
 
     def __init__(self, path: str) -> None:
+        # To open a pipe or a device does something to it.
+        _refuse_what_is_no_file(os.lstat(path).st_mode, path)
         self._fd = os.open(path, _FLAGS)
         status = os.fstat(self._fd)
+        try:
+            _refuse_what_is_no_file(status.st_mode, path)
+        except OSError:
+            os.close(self._fd)
+            raise
         self.inode = (status.st_dev, status.st_ino)
 
     def state(self) -> Tuple[int, int]:
@@ -44,14 +54,24 @@ class _OpenFile:
             self._fd = -1
 
 
+def _refuse_what_is_no_file(mode: int, path: str) -> None:
+    kind = kind_of(mode)
+    if kind:
+        raise OSError(errno.EINVAL, "{}, not a file".format(kind), path)
+
+
 class PlainSource(_OpenFile):
     """An open plain file. It survives rename and unlink; `read_at` never moves a shared position."""
 
     compressed = False
+    # Reading ends here as if the file did.
+    limit: Optional[int] = None
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Up to `size` bytes, fewer only at the end."""
         parts = []
+        if self.limit is not None:
+            size = min(size, self.limit - offset)
         while size > 0:
             part = os.pread(self._fd, size, offset)
             if not part:
@@ -60,6 +80,10 @@ class PlainSource(_OpenFile):
             size -= len(part)
             offset += len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def readable_to(self, offset: int) -> int:
+        """How far one read comes from there: up to the block that fails. Raises `OSError` where it is that one."""
+        return offset + len(os.pread(self._fd, _CHUNK, offset))
 
     def size(self) -> int:
         """Bytes now."""

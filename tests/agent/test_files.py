@@ -3,9 +3,14 @@
 import gzip
 import os
 from pathlib import Path
+from typing import List
 
 import pytest
-from chainwatch_agent.generations import generations, identify, reopen
+from chainwatch_agent import disk_view
+from chainwatch_agent.counters import Counters
+from chainwatch_agent.disk_view import DiskView
+from chainwatch_agent.generations import Generation, close_all, generations, identify, reopen
+from chainwatch_agent.history import DEFAULT_HISTORY
 from chainwatch_agent.identity import fingerprint, first_line, proves, tail_sha256
 from chainwatch_agent.sources import DamagedError, GzipSource, PlainSource, open_source
 from hypothesis import given, settings
@@ -46,9 +51,35 @@ def test_a_packed_file_that_ends_in_the_middle_says_so(tmp_path: Path, cut: int)
 def test_links_and_pipes_are_never_opened(tmp_path: Path) -> None:
     (tmp_path / "SMlog").symlink_to(tmp_path / "elsewhere")
     os.mkfifo(str(tmp_path / "SMlog.1"))
-    assert generations(LOG, str(tmp_path / "SMlog")) == []
-    with pytest.raises(OSError, match="symbolic"):
-        open_source(str(tmp_path / "SMlog"))
+    pipe, link = [identify(one) for one in generations(LOG, str(tmp_path / "SMlog"))]
+    assert pipe.problem.startswith("/var/log/SMlog.1: a pipe, not a file")
+    assert link.problem.startswith("/var/log/SMlog: a symbolic link, not a file")
+    assert "systemctl restart rsyslog" in link.problem
+    for one, what in ((link, "symbolic"), (pipe, "pipe")):
+        with pytest.raises(OSError, match=what):
+            open_source(one.generation.path)
+
+
+def test_a_directory_does_not_hide_the_packed_file_of_that_number(packed: Path) -> None:
+    (packed.parent / "SMlog.2").mkdir()
+    assert [one.name for one in generations(LOG, str(packed.parent / "SMlog"))] == [LOG + ".2.gz"]
+
+
+def test_a_rotation_between_listing_and_opening_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = tmp_path / "SMlog"
+    live.write_bytes(b"first\n")
+
+    def rotated_meanwhile(log: str, path: str) -> "List[Generation]":
+        found = generations(log, path)
+        if not (tmp_path / "SMlog.1").exists():
+            live.rename(tmp_path / "SMlog.1")
+            live.write_bytes(b"second\n")
+        return found
+
+    monkeypatch.setattr(disk_view, "generations", rotated_meanwhile)
+    found = DiskView(LOG, str(live), DEFAULT_HISTORY, Counters()).identify_all()
+    assert [(one.generation.number, one.first_line) for one in found] == [(1, b"first\n"), (0, b"second\n")]
+    close_all(found)
 
 
 def test_generations_are_listed_oldest_first_and_once(tmp_path: Path) -> None:

@@ -7,80 +7,20 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import List
 
 import pytest
 from agent.disk import Disk, numbers
+from agent.driver import Driver
 from agent.ledger import Ledger
-from chainwatch.v1 import evidence_pb2, ingest_service_pb2
-from chainwatch_agent.checkpoint import Checkpoint
-from chainwatch_agent.follower import Pace
+from chainwatch.v1 import evidence_pb2
 from chainwatch_agent.history import History
-from chainwatch_agent.reader import Reader
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-SMLOG = "/var/log/SMlog"
-DAY_US = 86400 * 1000000
-ALL = History(1e9, 1 << 40)
 # `make test-long` raises it.
 EXAMPLES = int(os.environ.get("CHAINWATCH_DELIVERY_EXAMPLES", "60"))
 LINE = len(Disk.line(1))
-
-
-class Driver:
-    """A reader on a disk, shipping to a ledger. Time is a number."""
-
-    def __init__(self, directory: Path, ledger: Ledger) -> None:
-        self.now = 1000.0
-        self.directory = directory
-        self.ledger = ledger
-        self.pace = Pace(span_bytes=1000)
-        self.acks: List[ingest_service_pb2.Ack] = []
-        self.start()
-
-    def start(self, history: History = ALL) -> None:
-        """A new process, with no more than its checkpoint."""
-        checkpoint = Checkpoint(str(self.directory / "checkpoint"))
-        assert not checkpoint.load()
-        self.reader = Reader([(SMLOG, str(self.directory / "SMlog"))], checkpoint, self.clock_us, history, self.pace)
-        self.connect()
-
-    def clock_us(self) -> int:
-        return 1764086400 * 1000000 + int(self.now * 1e6)
-
-    def connect(self) -> None:
-        """A new stream; what was not acknowledged on the old one is lost."""
-        self.acks = []
-        self.reader.on_disconnect()
-        self.reader.on_welcome(self.ledger.welcome())
-
-    def step(self, acknowledge: bool = True) -> bool:
-        """One turn of the sender; whether anything was sent."""
-        self.now += 0.1
-        if not self.reader.poll(self.now):
-            return False
-        messages = self.reader.next_messages(self.now)
-        for message in messages:
-            self.acks += self.ledger.take(ingest_service_pb2.AgentMessage.FromString(message.SerializeToString()))
-        if acknowledge:
-            self.acknowledge()
-        return bool(messages)
-
-    def acknowledge(self) -> None:
-        """Every Ack on its way arrives."""
-        acks, self.acks = self.acks, []
-        for ack in acks:
-            self.reader.on_ack(ack)
-
-    def settle(self) -> None:
-        """Until there is nothing more to send, whatever time it takes."""
-        for _ in range(3):
-            for _ in range(40):
-                while self.step():
-                    pass
-            self.now += 5.0
 
 
 @pytest.fixture

@@ -74,8 +74,25 @@ def test_a_log_nobody_may_read_is_told_of_and_read_as_soon_as_one_may(
     eventually(lambda: "SMlog: Permission denied" in problems(collector, dom0), 30)
     assert stored(collector, dom0) == b""
     dom0.smlog.chmod(0o600)
+    # Nobody writes to it, and so nothing tells of it.
+    eventually(lambda: stored(collector, dom0) == lines(0, 50), 90)
     dom0.append(lines(50, 60))
     eventually(lambda: stored(collector, dom0) == lines(0, 60), 30)
+    assert "Traceback" not in process.text
+
+
+def test_a_pipe_under_a_logs_name_holds_up_nothing(collector: Collector, make_dom0: "Callable[..., Dom0]") -> None:
+    dom0 = make_dom0()
+    os.mkfifo(str(dom0.smlog))
+    daemon_log = dom0.smlog.with_name("daemon.log")
+    error = b"Nov 25 16:00:00 xcp-1 tapdisk[1]: Input/output error\n"
+    daemon_log.write_bytes(error)
+    process = dom0.start()
+    eventually(lambda: "SMlog: a pipe, not a file" in problems(collector, dom0), 30)
+    eventually(lambda: collector.lines(dom0.host, "/var/log/daemon.log") == [error[:-1]], 30)
+    dom0.smlog.unlink()
+    dom0.append(lines(0, 10))
+    eventually(lambda: stored(collector, dom0) == lines(0, 10), 90)
     assert "Traceback" not in process.text
 
 
