@@ -3,7 +3,6 @@
 from typing import Dict
 
 NAMES = (
-    "lines_read_total",
     "lines_selected_total",
     "bytes_read_total",
     "bytes_selected_total",

@@ -175,13 +175,12 @@ class Reader:
                 counters.add("gaps_total")
             elif body == "span":
                 span = message.span
-                size = sum(len(part.data) for part in span.slices)
+                size = len(span.slices.data)
                 self.window.sent(FileId(span.file.fingerprint, span.file.salt), span.to_offset, size)
                 counters.add("spans_sent_total")
                 counters.add("bytes_read_total", span.to_offset - span.from_offset)
-                counters.add("lines_read_total", span.lines_read)
                 counters.add("bytes_selected_total", size)
-                counters.add("lines_selected_total", sum(part.data.count(b"\n") for part in span.slices))
+                counters.add("lines_selected_total", span.slices.data.count(b"\n"))
                 counters.add("scrubbed_total", span.scrubbed)
         return messages
 

@@ -11,7 +11,7 @@ warms it up on the bytes before (`WARM_UP_BYTES`), so that what is selected depe
 from typing import List, Sequence, Tuple
 
 from chainwatch_agent.ident_lines import IdentLines
-from chainwatch_agent.long_messages import LongMessages
+from chainwatch_agent.long_messages import LongMessages, Run
 from chainwatch_agent.message_heads import MessageHeads, is_head, is_open
 from chainwatch_agent.policy import LogPolicy
 
@@ -20,7 +20,6 @@ WARM_UP_BYTES = 64 * 1024
 _HEADS_WORTH_A_SIEVE = 3
 
 Slice = Tuple[int, bytes]
-_Run = Tuple[int, int]
 
 
 class Selector:
@@ -41,6 +40,10 @@ class Selector:
 
     def select(self, block: bytes, base_offset: int) -> List[Slice]:
         """The selected runs of whole lines in `block`, which itself is whole lines, with their offsets in the file."""
+        return [(base_offset + start, block[start:end]) for start, end in self.runs(block)]
+
+    def runs(self, block: bytes) -> List[Run]:
+        """(start, end) in `block` of every run of selected lines: ascending, and apart from each other."""
         runs = self._heads.lines(block) if self._heads is not None else []
         for literal in self._literals:
             runs += _with_literal(block, literal)
@@ -49,12 +52,12 @@ class Selector:
         for ident in self._idents:
             runs += ident.runs(block)
         runs.sort()
-        return _slices(block, base_offset, runs)
+        return _joined(runs)
 
 
-def _with_literal(block: bytes, literal: bytes) -> List[_Run]:
+def _with_literal(block: bytes, literal: bytes) -> List[Run]:
     find = block.find
-    runs: List[_Run] = []
+    runs: List[Run] = []
     behind, at = 0, find(literal)
     while at >= 0:
         start = block.rfind(b"\n", behind, at) + 1 or behind
@@ -64,17 +67,17 @@ def _with_literal(block: bytes, literal: bytes) -> List[_Run]:
     return runs
 
 
-def _slices(block: bytes, base_offset: int, runs: Sequence[_Run]) -> List[Slice]:
-    """Sorted runs, which may overlap, as slices that do not."""
-    out: List[Slice] = []
+def _joined(runs: Sequence[Run]) -> List[Run]:
+    """Sorted runs, which may overlap or touch, as runs that do not."""
+    out: List[Run] = []
     begin = end = 0
     for start, stop in runs:
         if start > end:
             if end > begin:
-                out.append((base_offset + begin, block[begin:end]))
+                out.append((begin, end))
             begin = start
         if stop > end:
             end = stop
     if end > begin:
-        out.append((base_offset + begin, block[begin:end]))
+        out.append((begin, end))
     return out

@@ -8,6 +8,23 @@ from chainwatch.v1 import evidence_pb2, ingest_service_pb2
 Key = Tuple[bytes, int]
 
 
+def slices_of(span: evidence_pb2.Span) -> List[Tuple[int, bytes]]:
+    """(offset, data) of each slice, whose columns must agree."""
+    columns = span.slices
+    found: List[Tuple[int, bytes]] = []
+    assert len(columns.skipped_bytes) == len(columns.size_bytes)
+    offset, taken = span.from_offset, 0
+    for skipped, size in zip(columns.skipped_bytes, columns.size_bytes):
+        assert size
+        assert skipped or not found, "slices that touch are one"
+        offset += skipped
+        found.append((offset, columns.data[taken : taken + size]))
+        offset, taken = offset + size, taken + size
+    assert taken == len(columns.data)
+    assert offset <= span.to_offset
+    return found
+
+
 class File:
     """What is committed of one file."""
 
@@ -64,13 +81,7 @@ class Ledger:
         assert span.from_offset == one.to_offset, "a hole: {} after {}".format(span.from_offset, one.to_offset)
         assert span.to_offset > span.from_offset
         assert len(span.tail_sha256) == 32
-        behind = span.from_offset
-        for part in span.slices:
-            assert part.offset >= behind, "slices overlap"
-            assert part.data
-            behind = part.offset + len(part.data)
-            assert behind <= span.to_offset
-            one.slices.append((part.offset, part.data))
+        one.slices += slices_of(span)
         one.covered.append((span.from_offset, span.to_offset))
         one.to_offset, one.tail = span.to_offset, span.tail_sha256
         return ingest_service_pb2.Ack(file=span.file, to_offset=one.to_offset, ordinal=one.ordinal)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import List, Tuple
 
 import pytest
+from agent.ledger import slices_of
 from chainwatch.v1 import evidence_pb2
 from chainwatch_agent.identity import FileId, tail_sha256
 from chainwatch_agent.policy import FLOOR, SMLOG, LogPolicy, part_for
@@ -39,12 +40,12 @@ def test_a_partial_line_is_held_back_until_it_is_whole(tmp_path: Path) -> None:
     path.write_bytes(HEAD + b"one\n" + HEAD + b"tw")
     reader = reading(path)
     (first,) = spans(reader)
-    assert (first.from_offset, first.to_offset, first.policy_id, first.lines_read) == (0, len(HEAD) + 4, 3, 1)
+    assert (first.from_offset, first.to_offset, first.policy_id) == (0, len(HEAD) + 4, 3)
     assert reader.partial_bytes == len(HEAD) + 2
     with path.open("ab") as stream:
         stream.write(b"o\n")
     (second,) = spans(reader)
-    assert [part.data for part in second.slices] == [HEAD + b"two\n"]
+    assert second.slices.data == HEAD + b"two\n"
     assert second.tail_sha256 == tail_sha256(path.read_bytes())
     reader.source.close()
 
@@ -55,7 +56,7 @@ def test_the_last_line_of_a_finished_file_is_a_line(tmp_path: Path) -> None:
     reader = reading(path)
     found = spans(reader, final=True)
     assert found[-1].to_offset == path.stat().st_size
-    assert b"".join(part.data for span in found for part in span.slices) == path.read_bytes()
+    assert b"".join(span.slices.data for span in found) == path.read_bytes()
     reader.source.close()
 
 
@@ -66,11 +67,11 @@ def test_a_line_is_cut_at_64_kib_and_covered_whole(tmp_path: Path, extra: int) -
     path.write_bytes(HEAD + b"before\n" + long + HEAD + b"after\n")
     reader = reading(path)
     found = spans(reader)
-    parts = [part for span in found for part in span.slices]
-    lines = b"".join(part.data for part in parts).split(b"\n")[:-1]
+    parts = [part for span in found for part in slices_of(span)]
+    lines = b"".join(data for _, data in parts).split(b"\n")[:-1]
     assert [len(line) for line in lines] == [len(HEAD) + 6, MAX_LINE_BYTES - 1, len(HEAD) + 5]
-    assert parts[-1].offset + len(parts[-1].data) == path.stat().st_size == found[-1].to_offset
-    assert (reader.lines_cut, sum(span.lines_read for span in found)) == (1, 3)
+    assert parts[-1][0] + len(parts[-1][1]) == path.stat().st_size == found[-1].to_offset
+    assert reader.lines_cut == 1
     reader.source.close()
 
 
@@ -106,7 +107,7 @@ def test_a_message_that_goes_on_behind_the_position_is_selected_to_its_end(tmp_p
     path.write_bytes(first + rest + b"Nov 25 16:00:00 h SM: [9] c\n")
     reader = reading(path, len(first))
     (span,) = spans(reader)
-    assert b"".join(part.data for part in span.slices) == rest
+    assert span.slices.data == rest
     reader.source.close()
 
 
@@ -133,8 +134,5 @@ def test_every_byte_is_covered_once_however_it_comes(pieces: List[bytes], cuts: 
     assert [begin for begin, _ in ends] == [0] * bool(ends) + [end for _, end in ends[:-1]]
     assert (ends[-1][1] if ends else 0) == len(data)
     for span in found:
-        for part in span.slices:
-            assert span.from_offset <= part.offset
-            assert part.offset + len(part.data) <= span.to_offset
-            assert data[part.offset : part.offset + len(part.data)] == part.data
-    assert sum(span.lines_read for span in found) == data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
+        for offset, part in slices_of(span):
+            assert data[offset : offset + len(part)] == part

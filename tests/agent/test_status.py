@@ -15,12 +15,12 @@ def test_everything_in_one_message(tmp_path: "os.PathLike[str]") -> None:
     root = str(tmp_path)
     write_dom0(root)
     log = evidence_pb2.LogFile(path="/var/log/SMlog", size_bytes=7)
-    status = StatusReader(root).read(now_us(), {"lines_read_total": 3}, [log], ["x" * 9000])
+    status = StatusReader(root).read(now_us(), {"lines_selected_total": 3}, [log], ["x" * 9000])
     assert status.at_us > 0
     assert status.host.hostname == "xcp-1"
     assert [sr.sr_uuid for sr in status.srs] == [SR]
     assert list(status.logs) == [log]
-    assert dict(status.counters) == {"lines_read_total": 3.0}
+    assert dict(status.counters) == {"lines_selected_total": 3.0}
     assert [len(problem) for problem in status.problems] == [4096]
     assert len(status.SerializeToString()) < 8192
 

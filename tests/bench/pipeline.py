@@ -152,8 +152,7 @@ class HostLog:
             file=self._key,
             from_offset=begin,
             to_offset=self._end,
-            slices=[evidence_pb2.Slice(offset=begin, data=data)],
-            lines_read=len(lines),
+            slices=evidence_pb2.Slices(skipped_bytes=[0], size_bytes=[len(data)], data=data),
             read_at_us=now_us(),
             tail_sha256=hashlib.sha256(self._tail).digest(),
         )

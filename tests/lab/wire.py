@@ -54,6 +54,16 @@ def file_seen(data: bytes, salt: int = 0, log: str = SMLOG, **fields: Any) -> ev
     )
 
 
+def slices_message(start: int, parts: Sequence[tuple[int, bytes]]) -> evidence_pb2.Slices:
+    """The columns of these slices (offset, data), ascending, of a span that begins at `start`."""
+    ends = [start, *(offset + len(part) for offset, part in parts)]
+    return evidence_pb2.Slices(
+        skipped_bytes=[offset - end for end, (offset, _) in zip(ends, parts, strict=False)],
+        size_bytes=[len(part) for _, part in parts],
+        data=b"".join(part for _, part in parts),
+    )
+
+
 def span(
     data: bytes, start: int, end: int, slices: Sequence[tuple[int, bytes]] | None = None, salt: int = 0, **fields: Any
 ) -> evidence_pb2.Span:
@@ -64,8 +74,7 @@ def span(
         file=key_of(data, salt),
         from_offset=start,
         to_offset=end,
-        slices=[evidence_pb2.Slice(offset=offset, data=part) for offset, part in parts],
-        lines_read=data[start:end].count(b"\n"),
+        slices=slices_message(start, parts),
         **(known | fields),
     )
 

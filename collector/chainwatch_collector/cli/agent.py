@@ -110,7 +110,7 @@ def _print_one(body: Mapping[str, Any], now: datetime) -> None:
         ("evidence", "unknown" if body["lag_seconds"] is None else f"{duration(body['lag_seconds'])} behind"),
         ("connected", f"since {clock(moment(body['connected_since']))}" if body["connected_since"] else "no"),
         ("agent", _software(body)),
-        ("selected", f"{body['lines_selected']} of {body['lines_read']} lines" if body["version"] else ""),
+        ("selected", _selected(body) if body["version"] else ""),
         ("gaps", str(body["gaps"]) if body["version"] else ""),
         ("certificate", f"until {clock(expires)}" if expires else ""),
     )
@@ -125,6 +125,11 @@ def _print_one(body: Mapping[str, Any], now: datetime) -> None:
         say(f"  {'problem':<11} {problem}")
     if body["state"] != "reporting":
         say(f"chainwatch why {body['host_uuid']}")
+
+
+def _selected(body: Mapping[str, Any]) -> str:
+    lines, taken, read = body["lines_selected"], size(body["bytes_selected"]), size(body["bytes_read"])
+    return f"{lines} lines, {taken} of the {read} read"
 
 
 def _software(body: Mapping[str, Any]) -> str:

@@ -119,7 +119,6 @@ def coverage(connection: Connection, host_id: int, log: str) -> list[CoverageRow
             ordinal=r.ordinal,
             from_offset=r.from_offset,
             to_offset=r.to_offset,
-            lines_read=r.lines_read,
             lines_selected=r.lines_selected,
             first_read_at=from_us(r.first_read_at_us),
             last_read_at=from_us(r.last_read_at_us),

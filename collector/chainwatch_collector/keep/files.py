@@ -17,7 +17,6 @@ class Cover:
     from_offset: int
     to_offset: int
     policy_row: int
-    lines_read: int = 0
     lines_selected: int = 0
     scrubbed: int = 0
     first_read_at_us: int = 0
@@ -110,7 +109,6 @@ class HostFiles:
         last.to_offset = span.to_offset
         # A span that overlaps what was committed says its lines once more: they are shared out by bytes.
         share = (span.to_offset - start) / (span.to_offset - span.from_offset)
-        last.lines_read += round(span.lines_read * share)
         last.lines_selected += lines
         last.scrubbed += round(span.scrubbed * share)
         last.last_read_at_us = max(last.last_read_at_us, span.read_at_us)
@@ -153,7 +151,6 @@ class HostFiles:
     def _write_cover(self, file_id: int, cover: Cover) -> None:
         values = {
             "to_offset": cover.to_offset,
-            "lines_read": cover.lines_read,
             "lines_selected": cover.lines_selected,
             "scrubbed": cover.scrubbed,
             "last_read_at_us": cover.last_read_at_us,
@@ -181,7 +178,6 @@ class HostFiles:
                 row.from_offset,
                 row.to_offset,
                 row.policy_id,
-                row.lines_read,
                 row.lines_selected,
                 row.scrubbed,
                 row.first_read_at_us,

@@ -40,7 +40,6 @@ class SpanIn(NamedTuple):
     to_offset: int
     policy_row: int
     slices: Sequence[SliceIn]
-    lines_read: int
     tail_sha256: bytes
     read_at_us: int
     scrubbed: int

@@ -104,7 +104,6 @@ class CoverageRow(NamedTuple):
     ordinal: int
     from_offset: int
     to_offset: int
-    lines_read: int
     lines_selected: int
     first_read_at: datetime | None
     last_read_at: datetime | None

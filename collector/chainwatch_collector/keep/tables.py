@@ -130,7 +130,6 @@ COVERAGE = Table(
     Column("from_offset", BigInteger, nullable=False),
     Column("to_offset", BigInteger, nullable=False),
     Column("policy_id", Id, ForeignKey("policies.id"), nullable=False),
-    Column("lines_read", BigInteger, nullable=False),
     Column("lines_selected", BigInteger, nullable=False),
     Column("scrubbed", BigInteger, nullable=False),
     Column("first_read_at_us", BigInteger, nullable=False),

@@ -1,7 +1,7 @@
 """From messages to plain values, checked field by field. Pure; what is wrong is named with its field and the rule."""
 
 import hashlib
-from collections.abc import Iterable, Sized
+from collections.abc import Sized
 
 from chainwatch.v1 import evidence_pb2, ingest_service_pb2
 
@@ -113,28 +113,30 @@ def _span(message: evidence_pb2.Span, policy_rows: dict[int, int]) -> SpanIn:
         to_offset=end,
         policy_row=policy_row,
         slices=_slices(message.slices, start, end),
-        lines_read=min(message.lines_read, end - start),
         tail_sha256=message.tail_sha256,
         read_at_us=_time("span.read_at_us", message.read_at_us),
         scrubbed=message.scrubbed,
     )
 
 
-def _slices(messages: Iterable[evidence_pb2.Slice], start: int, end: int) -> tuple[SliceIn, ...]:
+def _slices(columns: evidence_pb2.Slices, start: int, end: int) -> tuple[SliceIn, ...]:
+    skipped, sizes, data = columns.skipped_bytes, columns.size_bytes, columns.data
+    if len(skipped) != len(sizes):
+        raise MessageError("span.slices.size_bytes", f"{len(sizes)} of them and {len(skipped)} of skipped_bytes")
+    if sum(sizes) != len(data):
+        raise MessageError("span.slices.data", f"{len(data)} bytes, size_bytes are {sum(sizes)} in all")
     slices: list[SliceIn] = []
-    behind = start
-    for number, message in enumerate(messages):
-        data, offset = message.data, message.offset
-        if offset < behind:
-            raise MessageError(f"span.slices[{number}].offset", f"{offset} lies before {behind}, slices must ascend")
-        behind = offset + len(data)
-        if not data or behind > end:
-            raise MessageError(f"span.slices[{number}].data", f"ends at {behind}, the span at {end}; or it is empty")
-        if data[-1] != 0x0A and behind != end:
-            raise MessageError(f"span.slices[{number}].data", "does not end with a newline")
-        if len(data) > limits.MAX_LINE_BYTES and _longest_line(data) > limits.MAX_LINE_BYTES:
-            raise MessageError(f"span.slices[{number}].data", f"has a line of more than {limits.MAX_LINE_BYTES} bytes")
-        slices.append(SliceIn(offset, data))
+    behind, taken = start, 0
+    for number, (skip, size) in enumerate(zip(skipped, sizes, strict=True)):
+        offset, part = behind + skip, data[taken : taken + size]
+        behind, taken = offset + size, taken + size
+        if not size or behind > end:
+            raise MessageError(f"span.slices[{number}]", f"ends at {behind}, the span at {end}; or it is empty")
+        if part[-1] != 0x0A and behind != end:
+            raise MessageError(f"span.slices[{number}]", "does not end with a newline")
+        if size > limits.MAX_LINE_BYTES and _longest_line(part) > limits.MAX_LINE_BYTES:
+            raise MessageError(f"span.slices[{number}]", f"has a line of more than {limits.MAX_LINE_BYTES} bytes")
+        slices.append(SliceIn(offset, part))
     return tuple(slices)
 
 

@@ -57,8 +57,9 @@ class AgentView:
     certificate_expires_at: datetime | None = None
     gaps: int = 0
     dropped_total: int = 0
-    lines_read: int = 0
     lines_selected: int = 0
+    bytes_selected: int = 0
+    bytes_read: int = 0
     logs: tuple["LogPosition", ...] = ()
     counters: Mapping[str, float] = field(default_factory=dict)
     problems: tuple[str, ...] = ()

@@ -72,8 +72,7 @@ class SendingHost:
         self.seen.setdefault(key, FileSeenIn(key, None, log, log, data.split(b"\n", 1)[0], to_us(at), False))
         tail = hashlib.sha256(data[max(0, end - 1024) : end]).digest()
         part = [SliceIn(start, data[start:end])]
-        count = data[start:end].count(b"\n")
-        span = SpanIn(key, start, end, self.policy_row, part, count, tail, to_us(at), 0)
+        span = SpanIn(key, start, end, self.policy_row, part, tail, to_us(at), 0)
         batch = StreamBatch(self.host_id, self.epoch, self.seen, [span], to_us(at))
         return self.store.writer.write(batch.apply)
 

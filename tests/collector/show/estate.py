@@ -62,7 +62,7 @@ def estate() -> MemoryModel:
     model.task_views = _tasks()
     model.event_list = _events()
     model.entries = {entry.code: entry for entry in _catalogue()}
-    model.whys = {NFS: _why()}
+    model.whys = {NFS: _why(), HOSTS[0]: _why_host()}
     model.points = {NFS: _points()}
     model.forecast_list = _forecasts()
     model.transition_list = _transitions()
@@ -97,7 +97,7 @@ def _agents() -> list[AgentView]:
     return [
         AgentView(
             HOSTS[0], "host-1", PROD, "prod", "reporting", minutes_ago(0.05), 0.4, "0.1.0", "3.6.8", "3.2.12",
-            minutes_ago(900), until, lines_read=810_000, lines_selected=5_200, logs=(log,),
+            minutes_ago(900), until, lines_selected=5_200, bytes_selected=692_000, bytes_read=97_000_000, logs=(log,),
         ),
         AgentView(
             HOSTS[1], "host-2", PROD, "prod", "behind", minutes_ago(0.1), 95.0, "0.1.0", "3.6.8", "3.2.12",
@@ -327,6 +327,12 @@ def _why() -> Why:
         subject, "nfs-prod-1 is NOT coalescing: no room to merge.", "error", "COALESCE_NO_SPACE", checks, ("f1", "f2"),
         (evidence(minutes_ago(6), line),), NOW,
     )  # fmt: skip
+
+
+def _why_host() -> Why:
+    said = "no, and the master may not move away from it: that would cut off 1 running merge"
+    subject = Subject("host", HOSTS[0], "host-1", PROD)
+    return Why(subject, "host-1 is fine.", "ok", None, (Check("may be rebooted now", "error", said),), (), (), NOW)
 
 
 def _points() -> list[HistoryPoint]:

@@ -141,7 +141,6 @@ class Span(_message.Message):
     TO_OFFSET_FIELD_NUMBER: _builtins.int
     POLICY_ID_FIELD_NUMBER: _builtins.int
     SLICES_FIELD_NUMBER: _builtins.int
-    LINES_READ_FIELD_NUMBER: _builtins.int
     TAIL_SHA256_FIELD_NUMBER: _builtins.int
     READ_AT_US_FIELD_NUMBER: _builtins.int
     SCRUBBED_FIELD_NUMBER: _builtins.int
@@ -149,8 +148,6 @@ class Span(_message.Message):
     to_offset: _builtins.int
     """Always just behind a newline, or the end of a file that will not grow."""
     policy_id: _builtins.int
-    lines_read: _builtins.int
-    """Physical lines in the span, selected or not."""
     tail_sha256: _builtins.bytes
     """SHA-256 of the min(1024, to_offset) raw bytes before to_offset: proves, when reading goes on after a
     reconnect, that the bytes before the position are still the ones that were read.
@@ -162,9 +159,7 @@ class Span(_message.Message):
     @_builtins.property
     def file(self) -> Global___FileKey: ...
     @_builtins.property
-    def slices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Slice]:
-        """Ascending, inside [from_offset, to_offset), never overlapping."""
-
+    def slices(self) -> Global___Slices: ...
     def __init__(
         self,
         *,
@@ -172,43 +167,54 @@ class Span(_message.Message):
         from_offset: _builtins.int = ...,
         to_offset: _builtins.int = ...,
         policy_id: _builtins.int = ...,
-        slices: _abc.Iterable[Global___Slice] | None = ...,
-        lines_read: _builtins.int = ...,
+        slices: Global___Slices | None = ...,
         tail_sha256: _builtins.bytes = ...,
         read_at_us: _builtins.int = ...,
         scrubbed: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "slices", b"slices"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "from_offset", b"from_offset", "lines_read", b"lines_read", "policy_id", b"policy_id", "read_at_us", b"read_at_us", "scrubbed", b"scrubbed", "slices", b"slices", "tail_sha256", b"tail_sha256", "to_offset", b"to_offset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "from_offset", b"from_offset", "policy_id", b"policy_id", "read_at_us", b"read_at_us", "scrubbed", b"scrubbed", "slices", b"slices", "tail_sha256", b"tail_sha256", "to_offset", b"to_offset"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Span: _TypeAlias = Span  # noqa: Y015
 
 @_typing.final
-class Slice(_message.Message):
-    """Contiguous selected bytes, cut at newlines."""
+class Slices(_message.Message):
+    """Slices: each is contiguous selected bytes, cut at newlines. As columns, for a log can have a slice in every 400 bytes,
+    and a message for each costs more than finding it.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    OFFSET_FIELD_NUMBER: _builtins.int
+    SKIPPED_BYTES_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
-    offset: _builtins.int
     data: _builtins.bytes
+    """All of them, one behind the other."""
+    @_builtins.property
+    def skipped_bytes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Per slice: bytes that were not selected, since the end of the slice before or since the span's from_offset."""
+
+    @_builtins.property
+    def size_bytes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Per slice: its size."""
+
     def __init__(
         self,
         *,
-        offset: _builtins.int = ...,
+        skipped_bytes: _abc.Iterable[_builtins.int] | None = ...,
+        size_bytes: _abc.Iterable[_builtins.int] | None = ...,
         data: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "offset", b"offset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "size_bytes", b"size_bytes", "skipped_bytes", b"skipped_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Slice: _TypeAlias = Slice  # noqa: Y015
+Global___Slices: _TypeAlias = Slices  # noqa: Y015
 
 @_typing.final
 class Gap(_message.Message):

@@ -157,7 +157,6 @@ def upgrade() -> None:
         sa.Column("from_offset", sa.BigInteger(), nullable=False),
         sa.Column("to_offset", sa.BigInteger(), nullable=False),
         sa.Column("policy_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("lines_read", sa.BigInteger(), nullable=False),
         sa.Column("lines_selected", sa.BigInteger(), nullable=False),
         sa.Column("scrubbed", sa.BigInteger(), nullable=False),
         sa.Column("first_read_at_us", sa.BigInteger(), nullable=False),
