@@ -33,6 +33,8 @@ MARKS: Final = {
     "unknown": "? unknown",
 }
 
+LEGEND: Final = "○ base, or kept (snapshot, clone)  ◆ merge pending  ■ blocked  ● leaf (a disk)"
+
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[list | [tree] VDI|SR]")
@@ -77,7 +79,7 @@ def _print_tree(body: Mapping[str, Any]) -> None:
         say(line)
     if body["forest"]["truncated"]:
         say(f"… and {body['forest']['truncated']} more")
-    say(click.style("○ kept by a snapshot or clone  ◆ merge pending  ■ blocked  ● leaf (a disk)", dim=True))
+    say(click.style(LEGEND, dim=True))
 
 
 def tree_lines(nodes: Sequence[Mapping[str, Any]], width: int) -> Iterator[str]:

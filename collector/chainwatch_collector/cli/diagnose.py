@@ -165,6 +165,8 @@ def _print_finding(finding: Mapping[str, Any], width: int) -> None:
     for step in finding["next"][:STEPS_SHOWN]:
         for number, line in enumerate(textwrap.wrap(f"[{step['risk']}] {step['text']}", width - 4)):
             say(f"  {'→' if number == 0 else ' '} {line}")
-        for key in ("precheck", "warning", "command"):
-            if step[key]:
-                say(f"      {'' if key == 'command' else key + ': '}{step[key]}")
+        for word, text in (("first", step["precheck"]), ("WARNING", step["warning"])):
+            for line in textwrap.wrap(f"{word}: {text}", width - 6, break_on_hyphens=False) if text else ():
+                say(f"      {line}")
+        if step["command"]:
+            say(f"      {step['command']}")

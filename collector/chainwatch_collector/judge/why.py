@@ -89,7 +89,7 @@ def _of_host(asked: Asked, subject: Subject) -> Why:
     if host is None:
         return _nothing_known(asked, subject)
     about = asked.about(why_host.findings(asked.answer, host))
-    return _page(asked, subject, why_host.checks(about, host), about.findings)
+    return _page(asked, subject, why_host.checks(about, host), about.findings, aside=why_host.ASIDE)
 
 
 def _page(
@@ -124,7 +124,7 @@ def _why(
         code=root.code if root is not None and root.severity != "info" else None,
         checks=tuple(replace(check, detail=" ".join(check.detail.split())) for check in checks),
         findings=_order(findings, worst, root),
-        evidence=_evidence(asked, worst, root) or shown(otherwise, asked.state),
+        evidence=_evidence(worst, root) or _evidence(*_effects(findings, root)) or shown(otherwise, asked.state),
         as_of=asked.now,
     )
 
@@ -156,7 +156,12 @@ def _worst_and_root(
     return worst, root
 
 
-def _evidence(asked: Asked, *findings: Finding | None) -> tuple[Evidence, ...]:
+def _effects(findings: Sequence[Finding], root: Finding | None) -> tuple[Finding, ...]:
+    """What a root that only XenAPI shows has done: the log proves that."""
+    return tuple(one for one in findings if root is not None and root.id in one.because)
+
+
+def _evidence(*findings: Finding | None) -> tuple[Evidence, ...]:
     lines: dict[tuple[str, int], Evidence] = {}
     for finding in reversed([found for found in findings if found is not None]):
         for line in finding.evidence:

@@ -18,6 +18,8 @@ STORAGE: Final = "storage answers"
 CLOCK: Final = "clock and certificates"
 DUTY: Final = "GC of its SRs"
 MERGES: Final = "merges running on it"
+REBOOT: Final = "may be rebooted now"
+ASIDE: Final = frozenset((REBOOT,))
 VERSION: Final = "new enough"
 NAMES_SHOWN: Final = 5
 
@@ -37,7 +39,9 @@ def checks(asked: Asked, host: HostState) -> tuple[Check, ...]:
         log_known(asked, host),
     ]
     lines += [_clock(asked, host), _version(asked, host), _attached(asked, host), _storage(asked, host)]
-    return (*lines, _duty(asked, host), _merges(asked, host))
+    running = _running(asked, host)
+    merges = Check(MERGES, "info" if running else "ok", "; ".join(running[:NAMES_SHOWN]) or "none is seen")
+    return (*lines, _duty(asked, host), merges, _reboot(asked, host, running))
 
 
 def _up(asked: Asked, host: HostState) -> Check:
@@ -120,8 +124,8 @@ def _state(asked: Asked, sr: SrState) -> str:
     return answer.state if answer is not None else "unknown"
 
 
-def _merges(asked: Asked, host: HostState) -> Check:
-    """What a reboot of the host would cut off now."""
+def _running(asked: Asked, host: HostState) -> list[str]:
+    """The merges that run on the host: by the log of its GC, and by its own processes."""
     told = []
     for sr in asked.state.srs.values():
         if sr.open_run is None or sr.open_run.key.host != host.key:
@@ -135,6 +139,16 @@ def _merges(asked: Asked, host: HostState) -> Check:
         for one in host.processes
         if one.copies and one.process.sr_uuid in by_uuid
     ]
-    if told:
-        return Check(MERGES, "info", f"{'; '.join(told[:NAMES_SHOWN])}: a reboot now would cut that off")
-    return Check(MERGES, "ok", "none is seen")
+    return told
+
+
+def _reboot(asked: Asked, host: HostState, running: list[str]) -> Check:
+    """Whether a reboot, or another master, would cut off a merge: that leaves its parent without a footer at worst."""
+    if host.record is not None and host.record.live is False:
+        return Check(REBOOT, "skipped", "it is down")
+    if running:
+        told = plural(len(running), "running merge")
+        return Check(REBOOT, "error", f"no, and the master may not move away from it: that would cut off {told}")
+    if not known_now(asked, host):
+        return Check(REBOOT, "unknown", "whether a merge runs on it cannot be told: its log is not known up to now")
+    return Check(REBOOT, "ok", "yes, and the master may move away from it: no merge runs on it")

@@ -132,8 +132,9 @@ def copy_told(sr: SrState, found: ImageProcess) -> str:
     done = process.write_bytes
     of = f" of {size(total)}" if total else ""
     left = f", {duration(max(0, total - done) / speed)} left" if total and speed else ""
+    fast = f", {rate(speed)}" if speed is not None else ""
     what = short(process.vdi_uuid) if process.vdi_uuid else "an image"
-    return f"{process.kind.replace('_', ' ')} of {what} (pid {process.pid}): {size(done)}{of}, {rate(speed)}{left}"
+    return f"{process.kind.replace('_', ' ')} of {what} (pid {process.pid}): {size(done)}{of}{fast}{left}"
 
 
 def failed_merges(asked: Asked, sr: SrState, host: HostState | None) -> Check:

@@ -27,7 +27,7 @@ async def report_text(scope: Scope, subject: Subject) -> str:
         *_section("Why", _why_lines(why.sentence, [(c.name, c.status, c.detail) for c in why.checks])),
         *_section("Findings", _finding_lines(body.findings)),
         *_section("Chains", _forest_lines(scope.model.forest(subject))),
-        *_section("Merges and runs", _run_lines(body)),
+        *_section("Merges and runs", _run_lines(scope, body)),
         *_section(f"History, {HISTORY_DAYS} days", _history_lines(points)),
         *_section("Agents", _agent_lines(scope, body)),
         *_section(f"Evidence, newest {EVENTS_SHOWN}", _event_lines(events.items)),
@@ -91,13 +91,15 @@ def _forest_lines(forest: Forest) -> Iterator[str]:
         yield f"… and {forest.truncated} more"
 
 
-def _run_lines(body: SrDetailBody) -> Iterator[str]:
+def _run_lines(scope: Scope, body: SrDetailBody) -> Iterator[str]:
+    names = {agent.host_uuid: agent.host_name for agent in scope.agents()}
     for merge in body.merges:
         cause = f" ({merge.cause})" if merge.cause else ""
         yield f"{words.clock(merge.started_at)} {merge.kind} {merge.child} → {merge.parent}: {merge.outcome}{cause}"
     for run in body.runs:
         ended = words.clock(run.ended_at) if run.ended_at else "no end seen"
-        yield f"{words.clock(run.started_at)} to {ended}: GC run, pid {run.pid} on {run.host}: {run.outcome}"
+        where = names.get(run.host, run.host)
+        yield f"{words.clock(run.started_at)} to {ended}: GC run, pid {run.pid} on {where}: {run.outcome}"
 
 
 def _history_lines(points: Iterable[HistoryPoint]) -> Iterator[str]:
@@ -113,7 +115,8 @@ def _agent_lines(scope: Scope, body: SrDetailBody) -> Iterator[str]:
     for agent in scope.agents():
         if agent.host_uuid in hosts:
             lag = words.duration(agent.lag_seconds)
-            yield f"{agent.host_name}: {agent.state}, {agent.version or 'no agent'}, SM {agent.sm_version}, lag {lag}"
+            version = f"{agent.version or 'no agent'}, SM {agent.sm_version or 'unknown'}"
+            yield f"{agent.host_name}: {agent.state}, {version}, lag {lag}"
             for problem in agent.problems:
                 yield f"  {problem}"
 

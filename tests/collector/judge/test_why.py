@@ -22,6 +22,7 @@ from collector.judge.scene import (
     MASTER,
     MEMBER,
     SR_REF,
+    TIB,
     a_host,
     a_pbd,
     an_sr,
@@ -54,6 +55,15 @@ SR_LINES = [
 
 
 # --- SR -------------------------------------------------------------------------------------------------------
+
+
+def test_a_root_that_only_xenapi_shows_is_proved_by_what_it_does() -> None:
+    scene = quiet_pool(*pending_chain(), srs={SR_REF: an_sr(physical_utilisation_bytes=TIB)})
+    scene.log(scene.smlog().start(100).chain(100).gc(100, f"No space to coalesce {printed(B)} (free space: 0)"))
+    scene.log(scene.smlog().finish(100))
+    page = asked(scene, "sr", SR, "store")
+    assert page.code == "SR_FULL"
+    assert "No space to coalesce" in page.evidence[0].text
 
 
 def test_the_lines_come_in_the_order_of_a_seasoned_engineer() -> None:

@@ -151,8 +151,14 @@ def test_a_host_tells_its_duties_and_what_a_reboot_would_cut_off() -> None:
     assert page.status == "ok"
     assert line(page, "GC of its SRs").detail == "1 SR, all well"
     assert line(page, "merges running on it").status == "info"
-    assert "a reboot now would cut that off" in line(page, "merges running on it").detail
+    assert line(page, "merges running on it").detail == "vhd coalesce of bbbbbbb2 (pid 4242): 1.0 GiB"
+    assert line(page, "may be rebooted now").status == "error"
+    assert "would cut off 1 running merge" in line(page, "may be rebooted now").detail
     member = asked(scene, "host", MEMBER, "xcp2")
+    assert line(member, "may be rebooted now").detail.startswith("yes")
+    scene.agents = {MASTER}
+    silent = asked(scene.wait(1200), "host", MEMBER, "xcp2")
+    assert line(silent, "may be rebooted now").status == "unknown"
     assert line(member, "GC of its SRs").status == "skipped"
     assert line(member, "merges running on it").status == "ok"
 
