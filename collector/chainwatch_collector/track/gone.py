@@ -57,5 +57,5 @@ def _nowhere_at(host: HostLog, run: RunSeen, last: datetime) -> datetime | None:
     if not host.gc_alive_at:
         return None
     alive = [at for sr, at in host.gc_alive_at.items() if not sr or sr.startswith(run.sr)]
-    after = max(last, *alive) + LOOKED_AFTER
+    after = max((last, *alive)) + LOOKED_AFTER
     return next((look for look in host.looks if look >= after), None)

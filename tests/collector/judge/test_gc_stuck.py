@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from chainwatch_collector.track.coverage import Coverage
 from chainwatch_collector.track.observations import LockHeld
 from collector.judge.scene import MASTER, MEMBER, Scene, pending_chain, process, quiet_pool
-from smlog import SR, Smlog
+from smlog import OTHER_SR, SR, Smlog
 
 
 def copying(scene: Scene) -> Scene:
@@ -78,17 +79,18 @@ def test_waiting_for_a_lock_names_the_holder() -> None:
 GC_LOCK = LockHeld(sr_uuid=SR, lock="gc_active", pid=100, start_ticks=1, waiting=False)
 
 
-def seen_to_show_gcs() -> Scene:
+def seen_to_show_gcs(of: str = SR) -> Scene:
     """An agent that has shown a GC at work and shows none now."""
     scene = quiet_pool(*pending_chain())
-    scene.locks = (replace(GC_LOCK, pid=90),)
+    scene.locks = (replace(GC_LOCK, pid=90, sr_uuid=of),)
     scene.look()
     scene.locks = ()
     return scene
 
 
-def test_a_run_that_died_between_two_looks_is_killed_and_not_stuck() -> None:
-    scene = seen_to_show_gcs()
+@pytest.mark.parametrize("of", [SR, OTHER_SR])
+def test_a_run_that_died_between_two_looks_is_killed_and_not_stuck(of: str) -> None:
+    scene = seen_to_show_gcs(of)
     scene.log(scene.smlog().start(100).chain(100).gc(100, f"Starting asynch srUpdate for SR {SR}"))
     assert "GC_STUCK" not in scene.wait(300).codes()
     assert scene.last is not None
