@@ -69,6 +69,8 @@ def nagios_line(body: Mapping[str, Any]) -> str:
 def _print(body: Mapping[str, Any], detail: bool) -> None:
     say(f"HEALTH {badge(body['status'])}  {body['sentence']}")
     say(f"agents: {body['agents_reporting']} of {body['agents_total']} reporting")
+    for check in body["collector"]:
+        say(f"collector: {badge(check['status'])} {check['name']}: {check['detail']}")
     if detail:
         _print_codes(body)
     elif body["findings"]:

@@ -1,7 +1,9 @@
 """The gRPC server: mutual TLS always, keepalive that agents may use, limits below the messages."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, cast
 
 import grpc
 from chainwatch.v1 import ingest_service_pb2_grpc
@@ -22,19 +24,56 @@ class TlsFiles:
     client_ca: Path
 
 
-def credentials(files: TlsFiles) -> grpc.ServerCredentials:
-    """Client certificates are required and verified. Raises `ListenError` naming a file that cannot be read."""
+class Pem(NamedTuple):
+    """What is in such files. Without `client_ca` a client needs no certificate."""
+
+    key: bytes
+    certificate: bytes
+    client_ca: bytes | None = None
+
+
+Newer = Callable[[], Pem | None]
+"""Asked at every handshake, in a thread of gRPC's; None where what was given last still holds."""
+
+
+def nothing_newer() -> Pem | None:
+    """For a server whose files stay as they are."""
+    return None
+
+
+def read_files(files: TlsFiles) -> Pem:
+    """Raises `ListenError` naming a file that cannot be read."""
     contents: list[bytes] = []
     for path in (files.key, files.certificate, files.client_ca):
         try:
             contents.append(path.read_bytes())
         except OSError as error:
             raise ListenError(f"{path}: {error.strerror or error}") from None
-    key, certificate, client_ca = contents
-    return grpc.ssl_server_credentials([(key, certificate)], root_certificates=client_ca, require_client_auth=True)
+    return Pem(*contents)
 
 
-def make_server(service: IngestService, address: str, files: TlsFiles) -> tuple[grpc.aio.Server, int]:
+def credentials(pem: Pem, newer: Newer) -> grpc.ServerCredentials:
+    """Where there is a client CA, client certificates are required and verified. An open connection keeps its own."""
+
+    def fetch() -> grpc.ServerCertificateConfiguration | None:
+        found = newer()
+        return _configuration(found) if found is not None else None
+
+    return grpc.dynamic_ssl_server_credentials(
+        _configuration(pem),
+        # gRPC's documentation has None for "as before"; its stubs do not.
+        cast("Callable[[], grpc.ServerCertificateConfiguration]", fetch),
+        require_client_authentication=pem.client_ca is not None,
+    )
+
+
+def _configuration(pem: Pem) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration([(pem.key, pem.certificate)], root_certificates=pem.client_ca)
+
+
+def make_server(
+    service: IngestService, address: str, files: TlsFiles, newer: Newer = nothing_newer
+) -> tuple[grpc.aio.Server, int]:
     """A server that is bound and not started, and its port. Raises `ListenError`."""
     limits = service.shared.limits
     server = grpc.aio.server(
@@ -55,7 +94,7 @@ def make_server(service: IngestService, address: str, files: TlsFiles) -> tuple[
     )
     ingest_service_pb2_grpc.add_IngestServiceServicer_to_server(service, server)
     try:
-        port = server.add_secure_port(address, credentials(files))
+        port = server.add_secure_port(address, credentials(read_files(files), newer))
     except RuntimeError:
         port = 0
     if port == 0:

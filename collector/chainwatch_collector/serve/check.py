@@ -4,7 +4,7 @@ import os
 import socket
 import stat
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -19,6 +19,7 @@ from chainwatch_collector.notify.deliver import TokenError, read_token
 from chainwatch_collector.notify.settings import ChannelSection
 from chainwatch_collector.serve.settings import PoolSettings, Settings, TlsSection
 from chainwatch_collector.serve.tls import trust_files
+from chainwatch_collector.trust.expiry import expiry
 
 
 class CheckFailedError(Exception):
@@ -126,7 +127,8 @@ def _validity(path: Path, loaded: x509.Certificate) -> str:
     until, now = loaded.not_valid_after_utc, datetime.now(UTC)
     if until < now:
         raise CheckFailedError(f"{path}: expired on {until:%Y-%m-%d}: issue a new one")
-    warning = ", soon: renew it" if until - now < timedelta(days=14) else ""
+    soon = expiry("", path, True, loaded).standing(now) != "ok"
+    warning = f", {(until - now).days} days left: renew it" if soon else ""
     return f"{path}, valid until {until:%Y-%m-%d}{warning}"
 
 

@@ -5,8 +5,9 @@ import asyncio
 import fcntl
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
@@ -23,8 +24,8 @@ from chainwatch_collector.keep.writer import Writer
 from chainwatch_collector.receive.server import ListenError, make_server
 from chainwatch_collector.receive.service import IngestService
 from chainwatch_collector.receive.shared import IngestListener, Shared
+from chainwatch_collector.serve.live_tls import LiveTls
 from chainwatch_collector.serve.settings import Settings
-from chainwatch_collector.serve.tls import Tls, open_tls
 from chainwatch_collector.track.observations import DuplicateRefused, Observation
 from chainwatch_collector.trust.files import TrustFileError
 from chainwatch_collector.trust.identities import Identities, utc_now
@@ -45,7 +46,7 @@ class Core:
     writer: Writer
     readers: Readers
     ingest: IngestService
-    tls: Tls
+    tls: LiveTls
     identities: Identities
 
 
@@ -86,10 +87,11 @@ class Fanout:
 
 
 class Collector:
-    """`async with Collector(settings, parts) as core:`. Raises `StartError`."""
+    """`async with Collector(settings, parts) as core:`. `clock` is what certificates go by. Raises `StartError`."""
 
-    def __init__(self, settings: Settings, parts: Sequence[Part] = ()) -> None:
+    def __init__(self, settings: Settings, parts: Sequence[Part] = (), clock: Callable[[], datetime] = utc_now) -> None:
         self.settings = settings
+        self._clock = clock
         self.ingest_port = 0
         self._parts = tuple(parts)
         self._started: list[Part] = []
@@ -111,7 +113,7 @@ class Collector:
     async def _start(self) -> Core:
         settings = self.settings
         self._lock = StateLock(settings.path(settings.state_dir))
-        tls = _tls(settings)
+        tls = _tls(settings, self._clock)
         engine = self._engine = open_database(settings)
         writer = Writer(engine)
         readers = Readers(open_engine(settings.database, read_only=True, pool_size=READER_THREADS + 1), READER_THREADS)
@@ -129,10 +131,10 @@ class Collector:
         identities.ingest_port = self.ingest_port
         return core
 
-    async def _listen(self, ingest: IngestService, tls: Tls) -> None:
+    async def _listen(self, ingest: IngestService, tls: LiveTls) -> None:
         section = self.settings.ingest
         try:
-            self._server, self.ingest_port = make_server(ingest, section.listen, tls.ingest)
+            self._server, self.ingest_port = make_server(ingest, section.listen, tls.tls.ingest, tls.newer_ingest())
         except ListenError as error:
             raise StartError(f"ingest: {error}") from None
         await self._server.start()
@@ -181,9 +183,9 @@ def open_database(settings: Settings) -> Engine:
     return engine
 
 
-def _tls(settings: Settings) -> Tls:
+def _tls(settings: Settings, clock: Callable[[], datetime]) -> LiveTls:
     try:
-        return open_tls(settings, utc_now())
+        return LiveTls(settings, clock)
     except TrustFileError as error:
         raise StartError(f"tls: {error}") from None
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from chainwatch_collector.judge.thresholds import parse
 from chainwatch_collector.live.board import Board
 from chainwatch_collector.serve.backups_part import BackupsPart
+from chainwatch_collector.serve.certificates_part import CertificatesPart
 from chainwatch_collector.serve.composition import Part
 from chainwatch_collector.serve.fold_part import FoldPart
 from chainwatch_collector.serve.inventory_part import InventoryPart
@@ -30,13 +31,21 @@ def make_parts(settings: Settings) -> tuple[Part, ...]:
     rescan = RescanPart(board, inventory.settings_of)
 
     def counters() -> dict[str, float]:
-        ours = (fold.counters(), inventory_counters(inventory), notify.counters(), retention.counters())
+        ours = (
+            fold.counters(),
+            inventory_counters(inventory),
+            notify.counters(),
+            retention.counters(),
+            certificates.counters(),
+        )
         return {name: count for counters in ours for name, count in counters.items()}
 
     def checks() -> tuple[Check, ...]:
-        return (*fold.checks(), *backups.checks(), *notify.checks())
+        return (*fold.checks(), *backups.checks(), *notify.checks(), *certificates.checks())
 
-    return (fold, inventory, backups, notify, retention, rescan, WebPart(board, thresholds, checks, counters, rescan))
+    web = WebPart(board, thresholds, checks, counters, rescan)
+    certificates = CertificatesPart(web.certificates_changed)
+    return (fold, inventory, backups, notify, retention, rescan, certificates, web)
 
 
 def inventory_counters(inventory: InventoryPart) -> dict[str, float]:

@@ -5,17 +5,18 @@ from pathlib import Path
 import grpc
 from chainwatch.v1 import query_service_pb2_grpc
 
+from chainwatch_collector.receive.server import Newer, Pem, credentials
 from chainwatch_collector.show.guard import Guard
 from chainwatch_collector.show.model import ReadModel
 from chainwatch_collector.show.query_service import QueryServicer
 
 
 class QueryServer:
-    """`tls`: (certificate, key) as PEM files, None where the web port has none either."""
+    """`tls`: (certificate, key) as PEM files, None where the web port has none either; `newer`: what follows them."""
 
-    def __init__(self, model: ReadModel, guard: Guard, tls: tuple[Path, Path] | None) -> None:
+    def __init__(self, model: ReadModel, guard: Guard, tls: tuple[Path, Path] | None, newer: Newer) -> None:
         self._servicer = QueryServicer(model, guard)
-        self._tls = tls
+        self._tls, self._newer = tls, newer
         self._server: grpc.aio.Server | None = None
 
     async def start(self) -> int:
@@ -26,8 +27,8 @@ class QueryServer:
             port = server.add_insecure_port("127.0.0.1:0")
         else:
             certificate, key = self._tls
-            credentials = grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
-            port = server.add_secure_port("127.0.0.1:0", credentials)
+            pem = Pem(key.read_bytes(), certificate.read_bytes())
+            port = server.add_secure_port("127.0.0.1:0", credentials(pem, self._newer))
         await server.start()
         return port
 

@@ -111,7 +111,7 @@ class WebPart:
         self._server = _Server(self._config(core, self._app))
         listener = _listening(web.listen)
         await model.refresh()
-        self._query = QueryServer(model, guard, core.tls.web)
+        self._query = QueryServer(model, guard, core.tls.tls.web, core.tls.newer_web())
         self._port = OnePort(listener, self._server, await self._query.start(), _MOST_CONNECTIONS)
         self._serving = asyncio.create_task(self._server.serve([]))
         while not self._server.started and not self._serving.done():
@@ -121,7 +121,7 @@ class WebPart:
         LOG.info("web listens on %s:%d", web.listen.rpartition(":")[0], listener.getsockname()[1])
 
     def _config(self, core: Core, app: FastAPI) -> uvicorn.Config:
-        certificate, key = core.tls.web or (None, None)
+        certificate, key = core.tls.tls.web or (None, None)
         config = uvicorn.Config(
             app,
             http=HeadTimeout,
@@ -161,6 +161,14 @@ class WebPart:
         if self._server is not None and self._serving is not None:
             self._server.should_exit = True
             await self._serving
+
+    def certificates_changed(self) -> None:
+        """New connections get the new ones; those that are open keep theirs."""
+        if self._core is None or self._server is None:
+            return
+        web, context = self._core.tls.tls.web, self._server.config.ssl
+        if web is not None and context is not None:
+            context.load_cert_chain(*web)
 
     async def _refresh(self, model: LiveModel) -> None:
         while True:

@@ -121,7 +121,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class HealthBody:
-    """The state of everything the asker may see. `exit_code` is what `chainwatch health` ends with."""
+    """The state of everything the asker may see. `exit_code` is what `chainwatch health` ends with.
+
+    `collector`: what is wrong with the collector itself, for who sees every pool; it is no finding of a pool.
+    """
 
     status: Status
     exit_code: int
@@ -133,6 +136,7 @@ class HealthBody:
     pools: tuple[PoolBody, ...]
     findings: tuple[FindingBody, ...]
     mutes: tuple[Mute, ...]
+    collector: tuple[Check, ...]
 
 
 @dataclass(frozen=True, slots=True)

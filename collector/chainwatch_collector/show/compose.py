@@ -14,7 +14,7 @@ from chainwatch_collector.show.bodies import (
     StatusBody,
 )
 from chainwatch_collector.show.scope import Scope
-from chainwatch_collector.show.views import AgentView, Mute, PoolView, SrView
+from chainwatch_collector.show.views import AgentView, Check, Mute, PoolView, SrView
 from chainwatch_collector.words import EXIT_CODES, RANK, STATE_STATUS, plural
 
 _UNSEEN = frozenset({"unknown"})
@@ -214,7 +214,15 @@ def _health(scope: Scope, bodies: Sequence[FindingBody], rows: Sequence[SrBody])
         pools=tuple(pools),
         findings=tuple(bodies),
         mutes=tuple(scope.mutes()),
+        collector=_own_checks(scope),
     )
+
+
+def _own_checks(scope: Scope) -> tuple[Check, ...]:
+    """They may name any pool."""
+    if scope.principal.pools is not None:
+        return ()
+    return tuple(check for check in scope.model.ready() if check.status != "ok")
 
 
 def status_screen(scope: Scope, limit: int) -> StatusBody:

@@ -1,4 +1,4 @@
-"""The CA and the server's certificate on disk, below `state_dir/tls`: made at the first start, renewed at later ones.
+"""The CA and the server's certificate on disk, below `state_dir/tls`: made at the first start, renewed while it runs.
 
     ca.pem      every CA that is trusted, the signing one first       ca.key      the signing one's
     server.pem  for both ports, unless files are configured           server.key  its key
@@ -24,7 +24,8 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPri
 from chainwatch_collector.trust.authority import Authority, issued_at, new_authority
 
 _RENEW_CA: Final = timedelta(days=365)
-_RENEW_SERVER: Final = timedelta(days=60)
+_RENEW_SERVER: Final = 1 / 3
+"""Of its life left: of 397 days, 132."""
 
 
 class TrustFileError(Exception):
@@ -77,7 +78,7 @@ class TrustFiles:
         return authority
 
     def ensure_server(self, authority: Authority, names: Sequence[str], now: datetime) -> None:
-        """Write server.pem and server.key where they are missing, of another CA or name, or end within two months."""
+        """Write server.pem and server.key where they are missing, of another CA or name, or two thirds over."""
         signer = self.server_authority(authority, now)
         if self._server_fits(signer, names, now):
             return
@@ -96,7 +97,7 @@ class TrustFiles:
         return (
             Authority(signer.key, signer.bundle[:1]).signed(certificate)
             and _spki(key.public_key()) == _spki(certificate.public_key())
-            and certificate.not_valid_after_utc - now >= _RENEW_SERVER
+            and certificate.not_valid_after_utc - now > _life(certificate) * _RENEW_SERVER
             and set(names) <= _names_of(certificate)
         )
 
@@ -140,6 +141,10 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise TrustFileError(f"{path}: {error.strerror}: put it back, or restore it from a backup") from None
+
+
+def _life(certificate: x509.Certificate) -> timedelta:
+    return certificate.not_valid_after_utc - certificate.not_valid_before_utc
 
 
 def _names_of(certificate: x509.Certificate) -> set[str]:

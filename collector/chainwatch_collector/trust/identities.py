@@ -57,6 +57,11 @@ class Identities:
         self._read_at = 0.0
         self.ingest_port = 0
 
+    def trust(self, authority: Authority) -> None:
+        """This CA signs from now on. Challenges that another one gave out are void: whoever holds one asks again."""
+        if authority != self._authority:
+            self._authority, self._challenges = authority, Challenges(authority)
+
     # --- what the ingest service asks ---------------------------------------------------------------------------
 
     async def refusal(self, peer: Peer) -> str | None:

@@ -12,6 +12,7 @@ import yaml
 from chainwatch_collector.cli.main import VERBS, main
 from chainwatch_collector.show.app import build_app
 from chainwatch_collector.show.settings import ShowSettings
+from chainwatch_collector.show.views import Check
 from collector.show.estate import estate, healthy
 from collector.show.memory import MemoryModel
 from collector.show.serving import NamedGuard, served
@@ -233,6 +234,13 @@ def test_all_is_well_says_so(capsys: Out, monkeypatch: pytest.MonkeyPatch) -> No
         assert main(["status"]) == 0
         assert main(["health", "--nagios"]) == 0
     assert "Coalesce keeps up on 1 SR in 1 pool." in capsys.readouterr().out
+
+
+def test_health_names_what_is_wrong_with_the_collector(model: MemoryModel, capsys: Out) -> None:
+    before, model.readiness = model.readiness, (Check("certificates", "warning", "web certificate ends soon"),)
+    main(["health"])
+    model.readiness = before
+    assert "collector: ! WARN certificates: web certificate ends soon" in capsys.readouterr().out
 
 
 def test_the_command_imports_neither_store_nor_server(url: str) -> None:

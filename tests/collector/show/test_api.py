@@ -4,9 +4,13 @@ import dataclasses
 from collections.abc import Iterator
 
 import pytest
+from chainwatch_collector.show import compose
 from chainwatch_collector.show.access import PUBLIC, SELF_PROVING, routes_of
 from chainwatch_collector.show.app import build_app
+from chainwatch_collector.show.guard import Principal, Role
+from chainwatch_collector.show.scope import Scope
 from chainwatch_collector.show.settings import ShowSettings
+from chainwatch_collector.show.views import Check
 from collector.show.estate import DR, NFS, PROD, estate, healthy, vdi
 from collector.show.memory import MemoryModel
 from collector.show.serving import NamedGuard
@@ -70,6 +74,18 @@ def test_health_when_all_is_well() -> None:
     with client_of(healthy()) as client:
         body = client.get("/api/v1/health").json()
     assert (body["exit_code"], body["sentence"]) == (0, "Coalesce keeps up on 1 SR in 1 pool.")
+
+
+def test_health_says_what_is_wrong_with_the_collector_to_who_sees_every_pool() -> None:
+    model = healthy()
+    ends = Check("certificates", "warning", "web certificate /etc/web.pem ends on 2026-12-02, 9 days left")
+    model.readiness = (Check("database", "ok", "answers"), ends)
+    with client_of(model) as client:
+        body = client.get("/api/v1/health").json()
+    assert body["collector"] == [{"name": ends.name, "status": "warning", "detail": ends.detail}]
+    assert body["exit_code"] == 0
+    limited = Principal("anna", Role.VIEWER, frozenset({PROD}))
+    assert compose.health(Scope(model, limited)).collector == ()
 
 
 def test_srs_come_worst_first_with_the_reason(client: TestClient) -> None:
