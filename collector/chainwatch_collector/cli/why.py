@@ -103,10 +103,11 @@ def _print_steps(body: Mapping[str, Any], width: int) -> None:
 
 
 def _distinct(steps: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Two findings of one cause advise the same: once is enough."""
-    seen: dict[tuple[str, str | None], Mapping[str, Any]] = {}
+    """Two findings of one cause advise the same: once is enough, by the one that knows the command."""
+    seen: dict[str, Mapping[str, Any]] = {}
     for step in steps:
-        seen.setdefault((step["text"], step["command"]), step)
+        if step["text"] not in seen or not seen[step["text"]]["command"]:
+            seen[step["text"]] = step
     return list(seen.values())
 
 

@@ -12,8 +12,10 @@ from chainwatch_collector.chains.scope import gets_verdict, provisioning
 from chainwatch_collector.chains.window import start_refusals
 from chainwatch_collector.inventory.picture import Picture
 from chainwatch_collector.inventory.records import Vm
+from chainwatch_collector.judge import keepers
 from chainwatch_collector.judge.answer import FindingSubject
 from chainwatch_collector.judge.condition import INVENTORY, Condition, of_sr, sr_words, vdi_words
+from chainwatch_collector.judge.known import vm_of
 from chainwatch_collector.judge.registry import family
 from chainwatch_collector.judge.space import numbers, recent, room_again
 from chainwatch_collector.judge.thresholds import Thresholds
@@ -44,7 +46,7 @@ def attach_refused(state: PoolState, now: datetime, limits: Thresholds) -> Itera
 
 
 def _refused(state: PoolState, sr: SrState, incident: Incident, now: datetime) -> Condition:
-    vm = _vm_of(state.picture, sr, incident.vdi)
+    vm = vm_of(state.picture, sr, incident.vdi)
     told = numbers(incident)
     what = f"disk {vdi_words(sr, incident.vdi)}" if incident.vdi else "a disk"
     who = f"VM '{vm.name}' does not start: {what}" if vm is not None else what
@@ -58,18 +60,8 @@ def _refused(state: PoolState, sr: SrState, incident: Incident, now: datetime) -
         vdi=incident.vdi or None,
         key=incident.vdi,
         of=FindingSubject("vm", vm.uuid, vm.name) if vm is not None else None,
-        params={"vm_uuid": vm.uuid} if vm is not None else None,
+        params=keepers.of_sr(sr) | ({"vm_uuid": vm.uuid} if vm is not None else {}),
     )
-
-
-def _vm_of(picture: Picture | None, sr: SrState, vdi_uuid: str) -> Vm | None:
-    """The one guest that has the disk."""
-    if picture is None or sr.ref is None or not vdi_uuid:
-        return None
-    vdi = picture.vdis(sr.ref).get(vdi_uuid)
-    vms = {vbd.vm_ref for vbd in picture.vbds.values() if vdi is not None and vbd.vdi_ref == vdi.ref}
-    guests = [picture.vms[ref] for ref in vms if ref in picture.vms and gets_verdict(picture.vms[ref])]
-    return guests[0] if len(guests) == 1 else None
 
 
 def starts(picture: Picture) -> tuple[StartRefused, ...]:
@@ -103,6 +95,6 @@ def conditions(state: PoolState, refused: Iterable[StartRefused], found: Iterabl
             now=state.now,
             key=f"foretold:{one.sr_uuid}",
             of=FindingSubject("vm", one.vm.uuid, one.vm.name),
-            params={"vm_uuid": one.vm.uuid},
+            params={**keepers.of_sr(sr), "vm_uuid": one.vm.uuid},
             sources=frozenset((INVENTORY,)),
         )

@@ -8,6 +8,7 @@ from typing import Final
 
 from chainwatch_collector.chains.pool_index import PoolIndex
 from chainwatch_collector.chains.vm_facts import Obstacle, snapshot_obstacles
+from chainwatch_collector.judge import keepers
 from chainwatch_collector.judge.answer import FindingSubject, Severity, Verdict
 from chainwatch_collector.judge.condition import INVENTORY, JOBS, Condition, chain_of, of_sr, sr_subject, sr_words
 from chainwatch_collector.judge.thresholds import Thresholds
@@ -136,7 +137,7 @@ def _no_space(
             since=now,
             count=len(found),
             key="predicted",
-            params={"sr_uuid": uuid},
+            params={"sr_uuid": uuid, **keepers.of_sr(sr_state)},
             sr_uuid=uuid,
             host=sr_state.gc_host,
             sources=_BY_INVENTORY,
@@ -157,6 +158,7 @@ def _no_window(state: PoolState, told: set[str | None], now: datetime, limits: T
             f" {clock(window.next_at)}, keeps snapshots of {plural(window.disks, 'disk')} there, which need"
             f" {size(window.need_bytes)} together at least.",
             now=now,
+            params=keepers.of_sr(sr),
             key=f"window:{window.job}",
             sources=frozenset((INVENTORY, JOBS)),
             hold_seconds=limits.backup_pattern_seconds,

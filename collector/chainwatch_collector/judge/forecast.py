@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from chainwatch_collector.judge import keepers
 from chainwatch_collector.judge.condition import INVENTORY, JOBS, Condition, log_sources, of_sr, sr_words
 from chainwatch_collector.judge.forecast_words import interval
 from chainwatch_collector.judge.registry import family
@@ -33,6 +34,7 @@ def full_soon(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[C
             f"{sr_words(sr)} fills by {percent(one.per_cycle)} a day and is full {interval(one)}:"
             f" {size(free)} free now.",
             now=now,
+            params=keepers.of_sr(sr),
             sources=frozenset((INVENTORY,)),
         )
 

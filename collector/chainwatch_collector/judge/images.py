@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from chainwatch_collector.judge.condition import INVENTORY, Condition, of_sr, sr_words, vdi_words
-from chainwatch_collector.judge.known import gc_host_named
+from chainwatch_collector.judge.known import gc_host_named, vhd_path
 from chainwatch_collector.judge.registry import family
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.track.incidents import Incident
@@ -28,7 +28,7 @@ def corrupt(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Con
                 incidents=(incident,),
                 variant=_variant(incident),
                 vdi=incident.vdi,
-                params=gc_host_named(state, sr),
+                params={**gc_host_named(state, sr), "path": vhd_path(sr, incident.vdi)},
             )
 
 

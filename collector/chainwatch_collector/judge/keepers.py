@@ -8,6 +8,7 @@ from typing import Final
 
 from chainwatch_collector.chains.forest import Forest, Node
 from chainwatch_collector.inventory.records import Vdi
+from chainwatch_collector.track.state import SrState
 from chainwatch_collector.words import short
 
 NAMES_SHOWN: Final = 5
@@ -29,7 +30,19 @@ def of_chain(forest: Forest, leaf: str) -> list[Vdi]:
     """The disks that need nodes of this leaf's chain besides itself: snapshots first, the oldest first."""
     uuids = dict.fromkeys(uuid for node in up_from(forest, leaf) for uuid in node.kept_by if uuid != leaf)
     vdis = [forest.nodes[uuid].vdi for uuid in uuids if uuid in forest.nodes]
-    return sorted(vdis, key=lambda vdi: (not vdi.is_a_snapshot, vdi.snapshot_time or _LONG_AGO, vdi.uuid))
+    return sorted(vdis, key=_by_age)
+
+
+def _by_age(vdi: Vdi) -> tuple[bool, datetime, str]:
+    return (not vdi.is_a_snapshot, vdi.snapshot_time or _LONG_AGO, vdi.uuid)
+
+
+def of_sr(sr: SrState) -> dict[str, str]:
+    """The parameter of steps that make room on an SR: which snapshots it has, the oldest first."""
+    if sr.forest is None or sr.record is None:
+        return {}
+    found = [node.vdi for node in sr.forest.nodes.values() if node.vdi.is_a_snapshot]
+    return {"snapshots": told(sorted(found, key=_by_age)) or "the inventory shows none here"}
 
 
 def told(vdis: Sequence[Vdi], most: int = NAMES_SHOWN) -> str:

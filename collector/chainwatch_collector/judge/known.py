@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+from chainwatch_collector.chains.scope import family, gets_verdict
+from chainwatch_collector.inventory.picture import Picture
+from chainwatch_collector.inventory.records import Vm
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.track.observations import Revocation
 from chainwatch_collector.track.state import HostState, PoolState, SrState
@@ -54,3 +57,31 @@ def has_chains(sr: SrState) -> bool:
 def latest(*times: datetime | None) -> datetime | None:
     """The latest of those that are known."""
     return max((at for at in times if at is not None), default=None)
+
+
+def vm_of(picture: Picture | None, sr: SrState, vdi_uuid: str) -> Vm | None:
+    """The one guest that has the disk; None where none has it, or several do."""
+    if picture is None or sr.ref is None or not vdi_uuid:
+        return None
+    vdi = picture.vdis(sr.ref).get(vdi_uuid)
+    vms = {vbd.vm_ref for vbd in picture.vbds.values() if vdi is not None and vbd.vdi_ref == vdi.ref}
+    guests = [picture.vms[ref] for ref in vms if ref in picture.vms and gets_verdict(picture.vms[ref])]
+    return guests[0] if len(guests) == 1 else None
+
+
+def vhd_path(sr: SrState, vdi_uuid: str) -> str:
+    """Where the image is on its GC host (smlog.md 4.3); empty for QCOW2, LINSTOR and what is not known."""
+    node = sr.forest.nodes.get(vdi_uuid) if sr.forest is not None else None
+    if sr.record is None or len(vdi_uuid) != 36 or (node is not None and node.vdi.image_format not in (None, "vhd")):
+        return ""
+    if family(sr.record) == "lvm":
+        return f"/dev/VG_XenStorage-{sr.uuid}/VHD-{vdi_uuid}"
+    return f"/var/run/sr-mount/{sr.uuid}/{vdi_uuid}.vhd" if family(sr.record) == "file" else ""
+
+
+def leaf_params(state: PoolState, sr: SrState, vdi_uuid: str) -> dict[str, str]:
+    """What the steps of a leaf merge need: the GC host, and for the coalesce-leaf plugin, which is for LVM, the VM."""
+    vm = vm_of(state.picture, sr, vdi_uuid)
+    if vm is None or sr.record is None or sr.gc_host is None or family(sr.record) != "lvm":
+        return gc_host_named(state, sr)
+    return {**gc_host_named(state, sr), "gc_host_uuid": sr.gc_host, "vm_uuid": vm.uuid}

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from chainwatch_collector.chains import forest
+from chainwatch_collector.judge import keepers
 from chainwatch_collector.judge.answer import Severity
 from chainwatch_collector.judge.condition import INVENTORY, Condition, of_sr, sr_words, vdi_words
-from chainwatch_collector.judge.known import gc_host_named
+from chainwatch_collector.judge.known import leaf_params
 from chainwatch_collector.judge.registry import family
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.track.incidents import Incident, seconds_between
@@ -46,7 +47,7 @@ def failed(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Cond
                 incidents=(incident,),
                 key=f"{incident.parent}:{incident.cause}",
                 variant=incident.cause,
-                params=gc_host_named(state, sr),
+                params=leaf_params(state, sr, incident.vdi) | keepers.of_sr(sr),
                 vdi=incident.vdi,
                 vdis=(incident.parent,),
             )
@@ -91,6 +92,7 @@ def no_space(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Co
             + ".",
             now=now,
             incidents=found,
+            params=keepers.of_sr(sr),
             variant="leaf_offline" if all(one.detail == "offline_possible" for one in found) else "",
             vdis=[one.vdi for one in found],
         )
@@ -123,6 +125,7 @@ def gave_up(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Con
                 " faster than SM merges.",
                 now=now,
                 incidents=(incident,),
+                params=leaf_params(state, sr, incident.vdi),
                 vdi=incident.vdi,
             )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from chainwatch_collector.judge.condition import Condition, of_sr, sr_words, vdi_words
+from chainwatch_collector.judge.known import gc_host_named, vhd_path
 from chainwatch_collector.judge.registry import family
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.track.state import PoolState
@@ -30,5 +31,6 @@ def scan_failed(state: PoolState, now: datetime, limits: Thresholds) -> Iterator
             now=now,
             incidents=found,
             vdis=bad,
+            params={**gc_host_named(state, sr), "path": vhd_path(sr, bad[0]) if len(bad) == 1 else ""},
             variant="image" if bad else "storage",
         )

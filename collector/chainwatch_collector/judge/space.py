@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from chainwatch_collector.chains.scope import raises_space_codes
 from chainwatch_collector.inventory.records import Sr
+from chainwatch_collector.judge import keepers
 from chainwatch_collector.judge.condition import INVENTORY, Condition, of_sr, sr_words
 from chainwatch_collector.judge.registry import family
 from chainwatch_collector.judge.thresholds import Thresholds
@@ -45,6 +46,7 @@ def snapshot_refused(state: PoolState, now: datetime, limits: Thresholds) -> Ite
                 + ".",
                 now=now,
                 incidents=(incident,),
+                params=keepers.of_sr(sr),
             )
 
 
@@ -81,6 +83,7 @@ def full(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condit
             f"{sr_words(sr)} is full{free}: no snapshot, no merge and no growing disk has room.",
             now=now,
             incidents=said,
+            params=keepers.of_sr(sr),
             sources=frozenset((INVENTORY,)) if by_numbers else None,
         )
 
@@ -105,6 +108,7 @@ def low(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Conditi
             "warning" if short_of or ratio < limits.space_warning_ratio else "info",
             f"{sr_words(sr)} has {size(free)} ({percent(ratio)}) free{why}.",
             now=now,
+            params=keepers.of_sr(sr),
             sources=frozenset((INVENTORY,)),
         )
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from collector.judge.scene import MEMBER, Scene, disk, offline, pending_chain, quiet_pool
+from collector.judge.scene import MEMBER, SR_REF, Scene, an_sr, disk, offline, pending_chain, quiet_pool
 from smlog import SR, A, B, C, Smlog, path
 from smlog import disk as printed
 
@@ -36,6 +36,30 @@ def test_the_steps_name_the_host_of_the_gc() -> None:
     for code in ("VDI_CORRUPT", "COALESCE_FAILED"):
         assert [step.text for step in found[code].next if step.text.startswith("On xcp1,")]
     assert f"chainwatch report {SR}" in [step.command for step in found["VDI_CORRUPT"].next]
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({"type": "nfs"}, f"vhd-util check --debug -n /var/run/sr-mount/{SR}/{B}.vhd"),
+        ({"type": "lvmoiscsi"}, f"vhd-util check --debug -n /dev/VG_XenStorage-{SR}/VHD-{B}"),
+        ({"type": "linstor"}, None),
+    ],
+)
+def test_the_check_is_told_with_the_path_of_the_image(fields: dict[str, str], shown: str | None) -> None:
+    scene = quiet_pool(*pending_chain(), srs={SR_REF: an_sr(**fields)})
+    step = next(
+        one for one in scene.log(check_fails(scene.smlog(), 100)).look()["VDI_CORRUPT"].next if "check" in one.text
+    )
+    assert step.command == shown
+    assert f"chainwatch coalesce --sr {SR} --running" in (step.precheck or "")
+
+
+def test_a_qcow2_image_is_not_checked_as_a_vhd() -> None:
+    chain = disk(A, hidden=True), disk(B, A, hidden=True, image_format="qcow2"), disk(C, B)
+    scene = quiet_pool(*chain)
+    found = scene.log(check_fails(scene.smlog(), 100)).look()["VDI_CORRUPT"]
+    assert not any((step.command or "").startswith("vhd-util") for step in found.next)
 
 
 def test_gone_image_clears_it() -> None:

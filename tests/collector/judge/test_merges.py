@@ -4,10 +4,22 @@ import dataclasses
 
 import pytest
 from chainwatch_collector.judge.answer import Finding
-from collector.judge.scene import an_sr, disk, merged_chain, offline, pending_chain, quiet_pool
+from collector.judge.scene import (
+    MASTER,
+    SR_REF,
+    a_vbd,
+    a_vm,
+    an_sr,
+    disk,
+    merged_chain,
+    offline,
+    pending_chain,
+    quiet_pool,
+)
 from smlog import SR, A, B, C, Smlog
 from smlog import disk as printed
 
+VM = "eeeeeee5-0000-4000-8000-000000000005"
 SISTER = "ddddddd4-0000-4000-8000-000000000004"
 
 
@@ -140,6 +152,31 @@ def test_a_busy_guest_is_info_first_and_warning_when_it_goes_on() -> None:
     assert offline(log)["LEAF_COALESCE_GAVE_UP"].severity == "info"
     found = offline(gave_up(log.tick(3000), 120))["LEAF_COALESCE_GAVE_UP"]
     assert (found.severity, found.count) == ("warning", 3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        (
+            "lvmoiscsi",
+            f"xe host-call-plugin host-uuid={MASTER} plugin=coalesce-leaf fn=leaf-coalesce args:vm_uuid={VM}",
+        ),
+        ("nfs", None),
+    ],
+)
+def test_the_plugin_is_told_with_host_and_vm_where_it_can_help(kind: str, shown: str | None) -> None:
+    guest, leaf = a_vm(VM), disk(C, B)
+    vbd = a_vbd(guest, leaf)
+    store = {SR_REF: an_sr(type=kind)}
+    scene = quiet_pool(disk(A, hidden=True), disk(B, A, hidden=True), leaf, vms={guest.ref: guest}, srs=store)
+    scene.seen(vbds={vbd.ref: vbd})
+    found = scene.log(gave_up(scene.smlog(), 100)).look()["LEAF_COALESCE_GAVE_UP"]
+    steps = {step.text.split()[0]: step for step in found.next}
+    assert next(step for step in found.next if "plugin" in step.text).command == shown
+    assert (
+        steps["other-config:leaf-coalesce=force"].command
+        == f"xe vdi-param-set uuid={C} other-config:leaf-coalesce=force"
+    )
 
 
 def test_gave_up_is_no_failed_merge_and_clears_when_the_leaf_merged() -> None:

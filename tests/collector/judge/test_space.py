@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from collector.judge.scene import TIB, an_sr, disk, offline, quiet_pool
+from chainwatch_collector.inventory.records import Vdi
+from chainwatch_collector.judge.answer import Step
+from collector.judge.scene import START, TIB, an_sr, disk, offline, quiet_pool
 from smlog import SR, A, B, C, Smlog
 
 SR_REF = "OpaqueRef:sr"
@@ -71,6 +73,18 @@ def test_free_space(free: int, code: str | None, severity: str) -> None:
         assert len(found) == 1
     scene.seen(srs={SR_REF: an_sr()})
     assert scene.codes() == set()
+
+
+def test_room_is_made_by_snapshots_that_are_named() -> None:
+    def step(*disks: Vdi) -> Step:
+        scene = quiet_pool(*disks, srs={SR_REF: an_sr(physical_utilisation_bytes=TIB)})
+        return next(one for one in scene.look()["SR_FULL"].next if "Make room" in one.text)
+
+    taken = disk(B, A, is_a_snapshot=True, name="before update", snapshot_time=START)
+    assert "(snapshot 'before update' of 2026-11-22 (bbbbbbb2))" in step(disk(A, hidden=True), taken, disk(C, A)).text
+    none = step(disk(C))
+    assert "(the inventory shows none here)" in none.text
+    assert none.command == f"chainwatch chain {SR}"
 
 
 def test_low_is_a_warning_where_the_largest_merge_has_no_room() -> None:
