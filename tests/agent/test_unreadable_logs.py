@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Tuple
 
 import pytest
+from agent.bad_blocks import BadBlocks
 from agent.disk import Disk, numbers
 from agent.driver import SMLOG, Driver
 from agent.ledger import Ledger
@@ -20,23 +21,6 @@ LINE = len(Disk.line(1))
 CRIT = b"Nov 25 16:00:00 xcp-1 tapdisk[1]: Input/output error %07d\n"
 A_MINUTE = 60.0
 Trap = Callable[[Path], object]
-
-
-class BadBlocks:
-    """Reading these bytes of these files fails as a disk does."""
-
-    def __init__(self) -> None:
-        self.ranges: Dict[int, Tuple[int, int]] = {}
-        self._pread = os.pread
-
-    def pread(self, descriptor: int, size: int, offset: int) -> bytes:
-        """As `os.pread`."""
-        begin, end = self.ranges.get(os.fstat(descriptor).st_ino, (0, 0))
-        if offset < end and offset + size > begin:
-            if offset >= begin:
-                raise OSError(errno.EIO, os.strerror(errno.EIO))
-            size = begin - offset
-        return self._pread(descriptor, size, offset)
 
 
 @pytest.fixture

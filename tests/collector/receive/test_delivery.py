@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from agent.bad_blocks import BadBlocks
 from chainwatch.v1 import ingest_service_pb2
 from chainwatch_collector.keep.intake import Refusal
 from collector.receive.delivering_agent import DeliveringAgent
@@ -282,5 +283,41 @@ def test_a_file_held_without_a_name_does_not_hide_what_is_gone_behind_it(tmp_pat
     disk.look()
     with collector.reading() as connection:
         check(evidence_of(connection, HOST), disk.generations)
+    agent.disconnect()
+    storage.close()
+
+
+def test_what_cannot_be_read_in_a_file_is_a_gap_within_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = SqliteStorage(migrated_sqlite(tmp_path / "template.db"), tmp_path)
+    (tmp_path / "log").mkdir()
+    disk = WitnessedDisk(tmp_path / "log")
+    collector = DirectCollector(storage, WINDOW_BYTES)
+    agent = DeliveringAgent(tmp_path / "log", collector, "only")
+    disk.write(8000)
+    disk.look()
+    (generation,) = disk.generations.values()
+    failing = BadBlocks()
+    failing.ranges[disk.live.stat().st_ino] = (100_000, 104_096)
+    monkeypatch.setattr(os, "pread", failing.pread)
+    for _ in range(8):
+        agent.settle()
+        agent.now += 60.0
+    # Whoever comes after it goes on behind it, too.
+    agent.crash()
+    disk.write(3)
+    agent.settle()
+    disk.look()
+    with collector.reading() as connection:
+        evidence = evidence_of(connection, HOST)
+    (file,) = evidence.files
+    ((after, after_offset, before, before_offset),) = evidence.gaps
+    assert after == before == file
+    assert after_offset <= 100_000
+    assert 104_096 <= before_offset <= 300_000
+    covered = [end for start, end in file.covered if start < after_offset]
+    assert covered[-1] == after_offset == generation.content.rindex(b"\n", 0, 100_000) + 1
+    assert file.covered[len(covered)][0] == before_offset
+    assert file.to_offset == len(generation.content)
+    assert file.lines == generation.selected(0, after_offset) | generation.selected(before_offset, file.to_offset)
     agent.disconnect()
     storage.close()
