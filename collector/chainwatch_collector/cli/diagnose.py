@@ -1,6 +1,5 @@
 """`chainwatch diagnose`: SMlogs or a support bundle, offline."""
 
-import textwrap
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,6 +17,7 @@ from chainwatch_collector.cli.output import (
     print_table,
     say,
     terminal_width,
+    wrapped,
 )
 from chainwatch_collector.cli.table import Column, Row
 from chainwatch_collector.diagnose import answer, offline, sources
@@ -156,17 +156,17 @@ def _print_finding(finding: Mapping[str, Any], width: int) -> None:
     name = subject["name"] if subject["name"] and subject["name"] != subject["uuid"] else ""
     say()
     say(f"{badge(finding['severity'])}  {click.style(finding['code'], bold=True)}  {name} {subject['uuid']}".rstrip())
-    for line in textwrap.wrap(finding["summary"], width - 2):
+    for line in wrapped(finding["summary"], width - 2):
         say(f"  {line}")
     for one in finding["evidence"][:2]:
         say(click.style(f"    {one['source']} at byte {one['offset']}", dim=True))
-        for line in textwrap.wrap(one["text"], width - 6, break_on_hyphens=False)[:3]:
+        for line in wrapped(one["text"], width - 6)[:3]:
             say(f"      {line}")
     for step in finding["next"][:STEPS_SHOWN]:
-        for number, line in enumerate(textwrap.wrap(f"[{step['risk']}] {step['text']}", width - 4)):
+        for number, line in enumerate(wrapped(f"[{step['risk']}] {step['text']}", width - 4)):
             say(f"  {'→' if number == 0 else ' '} {line}")
         for word, text in (("first", step["precheck"]), ("WARNING", step["warning"])):
-            for line in textwrap.wrap(f"{word}: {text}", width - 6, break_on_hyphens=False) if text else ():
+            for line in wrapped(f"{word}: {text}", width - 6) if text else ():
                 say(f"      {line}")
         if step["command"]:
             say(f"      {step['command']}")

@@ -1,6 +1,5 @@
 """`chainwatch explain`: a health code or a pasted message, with a collector or without."""
 
-import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -10,7 +9,7 @@ import click
 from chainwatch_collector.cli.client import Client
 from chainwatch_collector.cli.config import read_config
 from chainwatch_collector.cli.errors import CliError
-from chainwatch_collector.cli.output import badge, emit, output_option, print_table, say, terminal_width
+from chainwatch_collector.cli.output import badge, emit, output_option, print_table, say, terminal_width, wrapped
 from chainwatch_collector.cli.table import Column
 from chainwatch_collector.judge import explain
 from chainwatch_collector.judge.explain import LONGEST_TEXT
@@ -112,18 +111,20 @@ def _print_part(title: str, lines: list[str], width: int) -> None:
     if title:
         say(click.style(title, bold=True))
     for line in lines:
-        mark = "- " if len(lines) > 1 else ""
-        for part in textwrap.wrap(mark + line, width - 2, subsequent_indent=" " * len(mark)):
-            say(f"  {part}")
+        case = line.startswith("Case ")
+        mark = "- " if len(lines) > 1 and not case else ""
+        # A command that breaks at one of its hyphens cannot be pasted.
+        for part in wrapped(mark + line, width - 2, rest=" " * len(mark)):
+            say(click.style(f"  {part}", bold=case))
 
 
 def _print_present(body: Mapping[str, Any], code: str, problem: str) -> None:
     if body["findings"] is None:
         text = f"Whether you have it now is not known: {problem}"
-        say(click.style(textwrap.fill(text, terminal_width()), bold=True))
+        say(click.style("\n".join(wrapped(text, terminal_width())), bold=True))
         return
     found = [one for one in body["findings"] if one["code"] == code]
     say(click.style("You have it now" if found else "You do not have it now.", bold=True))
     for one in found[:10]:
         text = f"{one['subject']['kind']} {one['subject']['name']}: {one['summary']}"
-        say(textwrap.fill(text, terminal_width(), initial_indent="  ", subsequent_indent="    "))
+        say("\n".join(wrapped(text, terminal_width(), "  ", "    ")))

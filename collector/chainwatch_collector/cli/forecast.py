@@ -1,6 +1,5 @@
 """`chainwatch forecast`: when it breaks."""
 
-import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +7,7 @@ import click
 
 from chainwatch_collector.cli.client import connect
 from chainwatch_collector.cli.columns import FORECASTS
-from chainwatch_collector.cli.output import emit, output_option, pool_option, say, terminal_width
+from chainwatch_collector.cli.output import emit, output_option, pool_option, say, terminal_width, wrapped
 
 
 @click.command()
@@ -36,5 +35,5 @@ def _print(body: Mapping[str, Any]) -> None:
         when = (one["at"] or "–")[:10]
         interval = f" (between {one['earliest_at'][:10]} and {one['latest_at'][:10]})" if one["earliest_at"] else ""
         text = f"{one['subject']['name']}: {one['sentence']}{interval}"
-        for number, line in enumerate(textwrap.wrap(text, terminal_width() - 12)):
+        for number, line in enumerate(wrapped(text, terminal_width() - 12)):
             say(f"{when if number == 0 else '':<10}  {line}")

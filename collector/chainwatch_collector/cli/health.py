@@ -1,6 +1,5 @@
 """`chainwatch health`: what is wrong, as a person, a script or Nagios wants it."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from chainwatch_collector.cli.output import (
     print_table,
     say,
     terminal_width,
+    wrapped,
 )
 from chainwatch_collector.words import RANK, age, code_of, plural
 
@@ -95,7 +95,7 @@ def _print_codes(body: Mapping[str, Any]) -> None:
             say(f"    until {mute['until'][:16]}Z by {mute['by']}: {mute['reason']}")
         elif group[0]["next"]:
             step = group[0]["next"][0]
-            for line in textwrap.wrap(f"next [{step['risk']}] {step['text']}", terminal_width() - 6):
+            for line in wrapped(f"next [{step['risk']}] {step['text']}", terminal_width() - 6):
                 say(f"    {line}")
             if step["command"]:
                 say(f"      {step['command']}")
@@ -109,9 +109,9 @@ def _print_group(group: Sequence[Mapping[str, Any]], as_of: str) -> None:
         marks = [when] + ([f"seen {found['count']}×"] if found["count"] > 1 else [])
         marks += ["stale"] if found["stale"] else []
         marks += [f"because of {', '.join(code_of(one) for one in found['because'])}"] if found["because"] else []
-        for line in textwrap.wrap(f"{found['subject']['name']}: {found['summary']}", terminal_width() - 6):
+        for line in wrapped(f"{found['subject']['name']}: {found['summary']}", terminal_width() - 6):
             say(f"    {line}")
-        for line in textwrap.wrap(f"{', '.join(marks)} · {found['id']}", terminal_width() - 8, break_on_hyphens=False):
+        for line in wrapped(f"{', '.join(marks)} · {found['id']}", terminal_width() - 8):
             say(click.style(f"      {line}", dim=True))
     if len(group) > DETAILS:
         say(f"    … and {len(group) - DETAILS} more")

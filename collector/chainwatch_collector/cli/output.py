@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -71,6 +72,11 @@ def emit(
             say(line)
     else:
         people()
+
+
+def wrapped(text: str, width: int, first: str = "", rest: str = "") -> list[str]:
+    """Lines of at most `width` characters. None breaks at a hyphen: uuids, names and commands are copied whole."""
+    return textwrap.wrap(text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Row], empty: str) -> None:

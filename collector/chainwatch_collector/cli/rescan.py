@@ -1,6 +1,5 @@
 """`chainwatch rescan`: ask SM to scan an SR, after its prechecks, and say what came of it."""
 
-import textwrap
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -8,7 +7,7 @@ from typing import Any, Final
 import click
 
 from chainwatch_collector.cli.client import Client, connect
-from chainwatch_collector.cli.output import badge, emit, exit_of, output_option, say, terminal_width
+from chainwatch_collector.cli.output import badge, emit, exit_of, output_option, say, terminal_width, wrapped
 from chainwatch_collector.cli.table import Column
 from chainwatch_collector.cli.why import print_checks
 
@@ -65,7 +64,7 @@ def _follow(client: Client, asked: Mapping[str, Any], wait: int) -> Mapping[str,
 def _print(rescan: Mapping[str, Any]) -> None:
     width = terminal_width()
     say(badge(STATUS.get(rescan["state"], "ok")))
-    for line in textwrap.wrap(rescan["sentence"], width):
+    for line in wrapped(rescan["sentence"], width):
         say(line)
     say()
     print_checks(rescan["prechecks"], width)

@@ -1,6 +1,5 @@
 """`chainwatch verdict`: may this VM be snapshot or backed up now."""
 
-import textwrap
 from collections.abc import Mapping
 from operator import itemgetter
 from typing import Any, Final
@@ -20,6 +19,7 @@ from chainwatch_collector.cli.output import (
     print_table,
     say,
     terminal_width,
+    wrapped,
 )
 from chainwatch_collector.cli.table import Column
 from chainwatch_collector.words import between, plural, size
@@ -91,7 +91,7 @@ def _of_host(body: Mapping[str, Any], output: str) -> int:
 
 def _print_host(status: str, sentence: str) -> None:
     say(badge(status))
-    for line in textwrap.wrap(sentence, terminal_width()):
+    for line in wrapped(sentence, terminal_width()):
         say(line)
 
 
@@ -119,7 +119,7 @@ def _print_vm(item: Mapping[str, Any]) -> None:
 
 
 def _print_job(job: Mapping[str, Any]) -> None:
-    for line in textwrap.wrap(job["sentence"], terminal_width()):
+    for line in wrapped(job["sentence"], terminal_width()):
         say(line)
     for one in job["windows"]:
         free = size(one["free_bytes"])

@@ -1,6 +1,5 @@
 """`chainwatch why`: the troubleshooting page, executed."""
 
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from chainwatch_collector.cli.output import (
     pool_option,
     say,
     terminal_width,
+    wrapped,
 )
 from chainwatch_collector.cli.table import Column, cut
 from chainwatch_collector.words import clock
@@ -53,7 +53,7 @@ def print_why(body: Mapping[str, Any]) -> None:
     subject = body["subject"]
     code = f"  {click.style(body['code'], bold=True)}" if body["code"] else ""
     say(f"{badge(body['status'])}{code}")
-    for line in textwrap.wrap(body["sentence"], width):
+    for line in wrapped(body["sentence"], width):
         say(click.style(line, bold=True))
     say(click.style(f"{subject['kind']} {subject['name']} {subject['uuid']}", dim=True))
     say()
@@ -72,7 +72,7 @@ def print_checks(checks: Sequence[Mapping[str, Any]], width: int) -> None:
 def _print_check(check: Mapping[str, Any], names: int, width: int) -> None:
     head = f"  {cut(check['name'], names):<{names}}  "
     lead = len(head) + 10
-    lines = textwrap.wrap(check["detail"], max(20, width - lead)) or [""]
+    lines = wrapped(check["detail"], max(20, width - lead)) or [""]
     say(f"{head}{badge(check['status'], 10)}{lines[0]}".rstrip())
     for line in lines[1:]:
         say(" " * lead + line)
@@ -87,7 +87,7 @@ def _print_evidence(body: Mapping[str, Any], width: int) -> None:
 
     for one in lines[:5]:
         say(click.style(f"  {clock(moment(one['at']))}  {one['source']} at byte {one['offset']}", dim=True))
-        for line in textwrap.wrap(one["text"], width - 4, break_on_hyphens=False):
+        for line in wrapped(one["text"], width - 4):
             say(f"    {line}")
 
 
@@ -114,11 +114,11 @@ def _distinct(steps: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 def _print_step(number: int, step: Mapping[str, Any], width: int) -> None:
     risk = click.style(f"[{step['risk']}]", fg={"safe": "green", "disruptive": "yellow"}.get(step["risk"], "red"))
     head = " " * (len(step["risk"]) + 3)  # the first line has the risk before it
-    lines = textwrap.wrap(step["text"], width - 5, initial_indent=head, break_on_hyphens=False)
+    lines = wrapped(step["text"], width - 5, head)
     say(f"  {number}. {risk} {lines[0].lstrip()}")
     notes = [*lines[1:]]
     for word, text in (("first", step["precheck"]), ("WARNING", step["warning"])):
-        notes += textwrap.wrap(f"{word}: {text}", width - 5) if text else []
+        notes += wrapped(f"{word}: {text}", width - 5) if text else []
     for line in notes:
         say(" " * 5 + line)
     if step["command"]:

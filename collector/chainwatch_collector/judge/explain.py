@@ -8,7 +8,7 @@ Xen Orchestra say). Numbers of SM errors are found in every form: `SR_BACKEND_FA
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Final, Literal
@@ -68,8 +68,7 @@ def codes() -> Mapping[str, Explanation]:
 
 
 def of_code(entry: Entry, matched: str = "") -> Explanation:
-    """A health code with the remedies of its kinds below the general ones."""
-    cases = (line for variant in entry.variants.values() for line in (variant.meaning, *remedies(variant.steps)))
+    """A health code with the remedies of its cases below the general ones."""
     return Explanation(
         code=entry.code,
         title=entry.title,
@@ -79,12 +78,22 @@ def of_code(entry: Entry, matched: str = "") -> Explanation:
         impact=entry.impact,
         causes=entry.causes,
         checks=entry.look,
-        remedies=(*remedies(entry.steps), *cases),
+        remedies=(*remedies(entry.steps), *_cases(entry)),
         clears_when=entry.clears_when,
         settings=entry.settings,
         see=entry.see,
         matched=matched,
     )
+
+
+def _cases(entry: Entry) -> Iterator[str]:
+    """Each case with its meaning and its steps; a step that was told before is only named."""
+    told = set(entry.steps)
+    for variant in entry.variants.values():
+        yield f"Case {variant.name.replace('_', ' ')}: {variant.meaning}"
+        for step in variant.steps:
+            yield f"{_lead(step)} (as above)" if step in told else _remedy(step)
+            told.add(step)
 
 
 def of_message(message: Message, matched: str = "") -> Explanation:
@@ -106,6 +115,12 @@ def of_message(message: Message, matched: str = "") -> Explanation:
 def remedies(steps: Iterable[Step]) -> tuple[str, ...]:
     """Steps in a line each: risk, text, what comes first, the warning, and the command with its blanks in capitals."""
     return tuple(_remedy(step) for step in steps)
+
+
+def _lead(step: Step) -> str:
+    """Its risk and its first sentence."""
+    text = step.text.format_map({**GENERAL_WORDS, "host": "the host"})
+    return f"[{step.risk}] {text.split('. ')[0].rstrip('.')}"
 
 
 def _remedy(step: Step) -> str:

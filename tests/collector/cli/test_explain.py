@@ -21,6 +21,14 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COLUMNS", "80")
 
 
+def test_no_command_is_broken_at_a_hyphen(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["explain", "GC_NOT_RUNNING"])
+    out = capsys.readouterr().out
+    assert "other-config:auto-scan=true" in out
+    assert "xe-toolstack-restart" in out
+    assert not any(line.endswith("-") for line in out.splitlines())
+
+
 def test_a_pasted_message_is_explained_without_a_collector(capsys: Out) -> None:
     assert main(["explain", "SR_BACKEND_FAILURE_44(, There is insufficient space, )"]) == 0
     out, err = capsys.readouterr()

@@ -250,6 +250,17 @@ def test_more_of_the_text_comes_first_and_the_vague_last() -> None:
     assert len(codes_found) <= MOST_ENTRIES
 
 
+def test_each_case_of_a_code_is_named_and_no_step_is_told_twice() -> None:
+    told = explain("VDI_CORRUPT")[0].remedies
+    assert [line.partition(":")[0] for line in told if line.startswith("Case ")] == [
+        "Case unavailable",
+        "Case killed merge",
+    ]
+    assert sum("Command: vhd-util check" in line for line in told) == 1
+    assert sum(line.startswith("[safe]") and "check the image" in line for line in told) == 3
+    assert sum(line.endswith("(as above)") and "check the image" in line for line in told) == 2
+
+
 def test_the_kinds_of_a_code_are_explained_with_their_remedies() -> None:
     (entry,) = explain("GC_NOT_RUNNING")
     assert any("maintenance" in remedy and "xe host-enable uuid=HOST_UUID" in remedy for remedy in entry.remedies)
