@@ -30,12 +30,12 @@ class IdentLines:
         other = b"(?!" + _PID_AND_THREAD + rb")([:\[])"
         self._pattern = re.compile(_anchored(ident) + b"(?:" + regular + b"|" + other + rb")[^\n]*\n?")
 
-    def runs(self, block: bytes) -> List[Tuple[int, int]]:
-        """(start, end) of each run of such lines, ascending."""
+    def runs(self, block: bytes, size: int) -> List[Tuple[int, int]]:
+        """(start, end) of each run of such lines in the first `size` bytes, ascending."""
         find, rfind, noise = block.find, block.rfind, self._noise
         runs: List[Tuple[int, int]] = []
         behind = begin = last = 0
-        for found in self._pattern.finditer(block):
+        for found in self._pattern.finditer(block, 0, size):
             at, end = found.span()
             start = rfind(b"\n", behind, at) + 1 or behind
             # The first ": " of a line ends its ident: one further on is somebody quoting.

@@ -39,16 +39,21 @@ class LongMessages:
         """Whether one goes on behind the last block."""
         return bool(self._watches)
 
-    def lines(self, block: bytes, hits: Sequence[Run]) -> List[Run]:
-        """(start, end) of the lines that belong to messages that began before, and to those that begin in `hits`."""
+    def lines(self, block: bytes, size: int, hits: Sequence[Run]) -> List[Run]:
+        """(start, end) of the lines that belong to messages that began before, and to those that begin in `hits`.
+
+        Of `block` the first `size` bytes count.
+        """
         begins: Dict[int, Tuple[bytes, _Watch, int]] = {}
         for start, end in hits:
             begun = _begin(block[start:end])
             if begun is not None:
                 begins[start] = (begun[0], begun[1], end)
+        if not begins and not self._watches:
+            return []
         lines: Dict[int, int] = {}
         for key in list(self._watches):
-            self._watched(block, key, 0, begins, lines)
+            self._watched(block, size, key, 0, begins, lines)
         for start in sorted(begins):
             key, watch, end = begins[start]
             self._watches.pop(key, None)
@@ -57,26 +62,32 @@ class LongMessages:
             self._watches[key] = watch
             if len(self._watches) > _MAX_WATCHES:
                 del self._watches[next(iter(self._watches))]
-            self._watched(block, key, end, begins, lines)
+            self._watched(block, size, key, end, begins, lines)
         return list(lines.items())
 
     def _watched(
-        self, block: bytes, key: bytes, behind: int, begins: Dict[int, Tuple[bytes, _Watch, int]], lines: Dict[int, int]
+        self,
+        block: bytes,
+        size: int,
+        key: bytes,
+        behind: int,
+        begins: Dict[int, Tuple[bytes, _Watch, int]],
+        lines: Dict[int, int],
     ) -> None:
         """Select this watch's lines from `behind` on, until it ends or another message of its key begins."""
         watch = self._watches[key]
-        at = block.find(key, behind)
+        at = block.find(key, behind, size)
         while at >= 0:
             start = block.rfind(b"\n", behind, at) + 1 or behind
             if start in begins and begins[start][0] == key:
                 return
-            end = block.find(b"\n", at) + 1 or len(block)
+            end = block.find(b"\n", at, size) + 1 or size
             if not _goes_on(watch, block[at + len(key) : end], lines, start, end):
                 del self._watches[key]
                 return
             behind = end
-            at = block.find(key, end)
-        watch.seen_bytes += len(block) - behind
+            at = block.find(key, end, size)
+        watch.seen_bytes += size - behind
         if watch.kind != "command" and watch.seen_bytes > _WATCH_BYTES:
             del self._watches[key]
 

@@ -6,6 +6,7 @@ that tells them apart, lock files the uuid of an SR: comparing those costs 100 n
 such literals the first byte and the telling one are looked at.
 """
 
+import os.path
 import re
 from typing import Dict, List, Pattern, Sequence, Tuple
 
@@ -35,24 +36,24 @@ class MessageHeads:
         self._open_ones = re.compile(b"|".join(rb"[^\n]".join(map(re.escape, parts)) for parts in open_ones) or b"(?!)")
         self._sieve = _sieve(literals)
 
-    def lines(self, block: bytes) -> List[Tuple[int, int]]:
-        """(start, end) of each such line, ascending."""
+    def lines(self, block: bytes, size: int) -> List[Tuple[int, int]]:
+        """(start, end) of each such line in the first `size` bytes, ascending."""
         found: List[Tuple[int, int]] = []
         behind, begin = 0, 0
         while begin >= 0:
-            behind, begin = self._lines(block, behind, begin, found)
+            behind, begin = self._lines(block, size, behind, begin, found)
         return found
 
-    def _lines(self, block: bytes, behind: int, begin: int, found: List[Tuple[int, int]]) -> Tuple[int, int]:
+    def _lines(self, block: bytes, size: int, behind: int, begin: int, found: List[Tuple[int, int]]) -> Tuple[int, int]:
         """Go through what the sieve lets through; where that is none of the literals, say where to go on."""
-        for match in self._sieve.finditer(block, begin):
+        for match in self._sieve.finditer(block, begin, size):
             at = match.start()
             if at < behind:
                 continue
             if not (block.startswith(self._literals, at) or self._open_ones.match(block, at)):
                 return behind, at + 1
             start = block.rfind(b"\n", behind, at) + 1 or behind
-            behind = block.find(b"\n", at) + 1 or len(block)
+            behind = block.find(b"\n", at, size) + 1 or size
             found.append((start, behind))
         return behind, -1
 
@@ -81,12 +82,29 @@ def _rests(group: Sequence[bytes]) -> bytes:
 
 def _first_and_telling(words: Sequence[bytes]) -> bytes:
     """Words of one first byte: that, and for each place of a telling byte what is skipped and those bytes."""
-    telling: Dict[int, List[bytes]] = {}
+    places = _by_place(words)
+    # Where they differ before, an alternative that begins with a letter is cheaper to refuse than one that skips.
+    differ = len(os.path.commonprefix(list(words)))
+    letters = {word[differ : differ + 1] for word in words}
+    if len(places) == 1 or ANY in letters or differ >= min(places):
+        differ = 0
+    parts = []
+    for at, same in sorted(places.items()):
+        letter = _any_of([word[differ : differ + 1] for word in same]) if differ else b""
+        parts.append(letter + _skipped(at - differ - 1) + _any_of([word[at : at + 1] for word in same]))
+    any_part = parts[0] if len(parts) == 1 else b"(?:" + b"|".join(parts) + b")"
+    return re.escape(words[0][:1]) + _skipped(differ - 1) + any_part
+
+
+def _by_place(words: Sequence[bytes]) -> Dict[int, List[bytes]]:
+    places: Dict[int, List[bytes]] = {}
     for word in words:
-        at = _telling(word)
-        telling.setdefault(at, []).append(word[at : at + 1])
-    parts = [b"(?s:.{%d})" % (at - 1) + _any_of(letters) for at, letters in sorted(telling.items())]
-    return re.escape(words[0][:1]) + b"(?:" + b"|".join(parts) + b")"
+        places.setdefault(_telling(word), []).append(word)
+    return places
+
+
+def _skipped(count: int) -> bytes:
+    return b"(?s:.{%d})" % count if count > 0 else b""
 
 
 def _telling(word: bytes) -> int:

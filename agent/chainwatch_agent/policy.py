@@ -82,8 +82,9 @@ _SM_LITERALS = (
     b"] SR locked",  # P24
     b"] We have secondary",  # P25
 ) + tuple(
-    b"] lock: " + verb + b" /var/lock/sm/" + ANY * _UUID_BYTES + b"/gc_active"  # K1-K6 of the run's lock
-    for verb in (b"opening lock file", b"tried lock", b"acquired", b"released", b"closed")
+    # K2, K3, K5, K6 of the run's lock; that its file is opened or closed says nothing of who holds it.
+    b"] lock: " + verb + b" /var/lock/sm/" + ANY * _UUID_BYTES + b"/gc_active"
+    for verb in (b"tried lock", b"acquired", b"released", b"unlinking lock file")
 )
 
 # SMGC lines that move nothing in any version (catalogue: C5, C6, C40, L40) and are most of what a busy GC prints.

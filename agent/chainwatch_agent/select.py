@@ -15,7 +15,8 @@ from chainwatch_agent.long_messages import LongMessages, Run
 from chainwatch_agent.message_heads import MessageHeads, is_head, is_open
 from chainwatch_agent.policy import LogPolicy
 
-BLOCK_BYTES = 64 * 1024
+# Less than two lines of the longest, and than what malloc would map anew for every block.
+BLOCK_BYTES = 120 * 1024
 WARM_UP_BYTES = 64 * 1024
 _HEADS_WORTH_A_SIEVE = 3
 
@@ -40,30 +41,33 @@ class Selector:
 
     def select(self, block: bytes, base_offset: int) -> List[Slice]:
         """The selected runs of whole lines in `block`, which itself is whole lines, with their offsets in the file."""
-        return [(base_offset + start, block[start:end]) for start, end in self.runs(block)]
+        return [(base_offset + start, block[start:end]) for start, end in self.runs(block, len(block))]
 
-    def runs(self, block: bytes) -> List[Run]:
-        """(start, end) in `block` of every run of selected lines: ascending, and apart from each other."""
-        runs = self._heads.lines(block) if self._heads is not None else []
+    def runs(self, block: bytes, size: int) -> List[Run]:
+        """(start, end) of every run of selected lines: ascending, and apart from each other.
+
+        Of `block` the first `size` bytes count, which are whole lines: to cut the rest off would copy the block.
+        """
+        runs = self._heads.lines(block, size) if self._heads is not None else []
         for literal in self._literals:
-            runs += _with_literal(block, literal)
+            runs += _with_literal(block, size, literal)
         if runs or self._long.any:
-            runs += self._long.lines(block, runs)
+            runs += self._long.lines(block, size, runs)
         for ident in self._idents:
-            runs += ident.runs(block)
+            runs += ident.runs(block, size)
         runs.sort()
         return _joined(runs)
 
 
-def _with_literal(block: bytes, literal: bytes) -> List[Run]:
+def _with_literal(block: bytes, size: int, literal: bytes) -> List[Run]:
     find = block.find
     runs: List[Run] = []
-    behind, at = 0, find(literal)
+    behind, at = 0, find(literal, 0, size)
     while at >= 0:
         start = block.rfind(b"\n", behind, at) + 1 or behind
-        behind = find(b"\n", at) + 1 or len(block)
+        behind = find(b"\n", at, size) + 1 or size
         runs.append((start, behind))
-        at = find(literal, behind)
+        at = find(literal, behind, size)
     return runs
 
 

@@ -42,7 +42,7 @@ class SpanReader:
             raise OtherBytesError("{} bytes, read up to {}".format(offset - before + len(bytes_before), offset))
         self._tail = bytes_before[-TAIL_BYTES:]
         cut = bytes_before.find(b"\n") + 1 if offset > before else 0
-        selector.runs(bytes_before[cut:])
+        selector.select(bytes_before[cut:], 0)
 
     @property
     def covered(self) -> int:
@@ -61,11 +61,11 @@ class SpanReader:
         self.at_end = False
         while self._slices.size_bytes < span_bytes and self.covered < MAX_RAW_BYTES:
             block = self.source.read_at(self.read_to, BLOCK_BYTES)
-            cut = block.rfind(b"\n") + 1
+            cut = _whole_lines(block)
             if cut:
                 self._long_scanned = 0
-                self._take(block if cut == len(block) else block[:cut])
-            elif len(block) < BLOCK_BYTES or not self._long_line(block):
+                self._take(block, cut)
+            elif len(block) < MAX_LINE_BYTES or not self._long_line(block[:MAX_LINE_BYTES]):
                 self.at_end = True
                 self.partial_bytes = max(len(block), self._long_scanned - self.read_to)
                 return
@@ -79,7 +79,7 @@ class SpanReader:
             self._cover(_cut(rest), self._long_scanned - self.read_to)
             self.lines_cut += 1
         else:
-            self._take(rest)
+            self._take(rest, len(rest))
         self.partial_bytes = 0
 
     def take(self) -> Optional[evidence_pb2.Span]:
@@ -116,17 +116,15 @@ class SpanReader:
         if self._tail and self.source.read_at(begin, len(self._tail)) != self._tail:
             raise OtherBytesError("other bytes before {}".format(self.read_to))
 
-    def _take(self, block: bytes) -> None:
-        self._slices.add(block, self._selector.runs(block), len(block))
-        self._advance(block, len(block))
-
-    def _advance(self, block: bytes, length: int) -> None:
-        tail = block[-TAIL_BYTES:]
+    def _take(self, block: bytes, size: int) -> None:
+        """The first `size` bytes of `block`."""
+        self._slices.add(block, self._selector.runs(block, size), size)
+        tail = block[max(0, size - TAIL_BYTES) : size]
         self._tail = tail if len(tail) == TAIL_BYTES else (self._tail + tail)[-TAIL_BYTES:]
-        self.read_to += length
+        self.read_to += size
 
     def _long_line(self, block: bytes) -> bool:
-        """A line that no block holds: its first 64 KiB count. False where its end is not there yet."""
+        """A line of more than 64 KiB, which are `block`, and count. False where its end is not there yet."""
         at = max(self._long_scanned, self.read_to + len(block))
         while True:
             chunk = self.source.read_at(at, BLOCK_BYTES)
@@ -144,10 +142,20 @@ class SpanReader:
 
     def _cover(self, line: bytes, length: int) -> None:
         """A line that is shipped as `line` and is `length` bytes long on disk."""
-        self._slices.add(line, self._selector.runs(line), length)
+        self._slices.add(line, self._selector.runs(line, len(line)), length)
         end = self.read_to + length
         self._tail = self.source.read_at(end - TAIL_BYTES, TAIL_BYTES)
         self.read_to = end
+
+
+def _whole_lines(block: bytes) -> int:
+    """How much of a block are whole lines of at most 64 KiB each, before the first that is not."""
+    middle = MAX_LINE_BYTES - 1
+    if len(block) <= middle:
+        return block.rfind(b"\n") + 1
+    # No block holds two lines that are too long, and one that it holds covers the last byte of its first 64 KiB.
+    begin, end = block.rfind(b"\n", 0, middle) + 1, block.find(b"\n", middle) + 1
+    return begin if end - begin > MAX_LINE_BYTES else block.rfind(b"\n") + 1
 
 
 def _cut(line: bytes) -> bytes:

@@ -23,7 +23,7 @@ def plainly(block: bytes, anywhere: Tuple[bytes, ...]) -> List[bytes]:
 
 
 def found(block: bytes, anywhere: Tuple[bytes, ...]) -> List[bytes]:
-    runs = IdentLines(b"SMGC", NOISE + anywhere).runs(block)
+    runs = IdentLines(b"SMGC", NOISE + anywhere).runs(block, len(block))
     assert runs == sorted(runs)
     assert all(end < start for (_, end), (start, _) in zip(runs, runs[1:])), "runs that touch are one"
     return [line for start, end in runs for line in block[start:end].splitlines(True)]

@@ -35,7 +35,7 @@ def plainly(block: bytes, literals: Tuple[bytes, ...]) -> List[Tuple[int, int]]:
 @given(st.lists(st.sampled_from(PIECES), max_size=40))
 def test_the_floors_literals(pieces: List[bytes]) -> None:
     block = b"".join(pieces)
-    assert MessageHeads(HEADS).lines(block) == plainly(block, HEADS)
+    assert MessageHeads(HEADS).lines(block, len(block)) == plainly(block, HEADS)
 
 
 WORDS = st.lists(st.sampled_from([b"[", b"'", b"['", b"a", b"b", b".", b"] ", ANY]), min_size=1, max_size=5).map(
@@ -48,11 +48,11 @@ WORDS = st.lists(st.sampled_from([b"[", b"'", b"['", b"a", b"b", b".", b"] ", AN
 def test_any_literals(words: List[bytes], pieces: List[bytes]) -> None:
     literals = tuple(b"] " + word for word in words)
     block = b"".join(pieces)
-    assert MessageHeads(literals).lines(block) == plainly(block, literals)
+    assert MessageHeads(literals).lines(block, len(block)) == plainly(block, literals)
 
 
 def test_the_lock_of_a_run_and_not_that_of_an_sr() -> None:
     sr = b"0a1b2c3d-51a0-4b7e-9c3d-000000001000"
     line = b"Nov 25 16:00:00 h SM: [7] lock: tried lock /var/lock/sm/%s/%s, acquired: True (exists: True)\n"
     block = line % (sr, b"sr") + line % (sr, b"gc_active")
-    assert MessageHeads(HEADS).lines(block) == [(len(line % (sr, b"sr")), len(block))]
+    assert MessageHeads(HEADS).lines(block, len(block)) == [(len(line % (sr, b"sr")), len(block))]

@@ -103,6 +103,16 @@ LINES = st.sampled_from(
 )
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.lists(LINES, max_size=12), st.lists(LINES, max_size=6), st.binary(max_size=30))
+def test_what_lies_behind_the_size_does_not_count(lines: List[bytes], more: List[bytes], rest: bytes) -> None:
+    whole = b"".join(lines)
+    behind = b"".join(more) + rest
+    selector, alone = Selector(part_for(FLOOR, SMLOG)), Selector(part_for(FLOOR, SMLOG))
+    for _ in range(2):
+        assert selector.runs(whole + behind, len(whole)) == alone.runs(whole, len(whole))
+
+
 def in_blocks(lines: List[bytes], sizes: List[int]) -> List[Tuple[int, bytes]]:
     selector, at, found, left = Selector(part_for(FLOOR, SMLOG)), 0, [], list(lines)
     for size in sizes + [len(lines)]:

@@ -9,7 +9,7 @@ from agent.ledger import slices_of
 from chainwatch.v1 import evidence_pb2
 from chainwatch_agent.identity import FileId, tail_sha256
 from chainwatch_agent.policy import FLOOR, SMLOG, LogPolicy, part_for
-from chainwatch_agent.select import Selector
+from chainwatch_agent.select import BLOCK_BYTES, Selector
 from chainwatch_agent.sources import PlainSource
 from chainwatch_agent.span_reader import MAX_LINE_BYTES, OtherBytesError, SpanReader
 from hypothesis import given, settings
@@ -73,6 +73,25 @@ def test_a_line_is_cut_at_64_kib_and_covered_whole(tmp_path: Path, extra: int) -
     assert parts[-1][0] + len(parts[-1][1]) == path.stat().st_size == found[-1].to_offset
     assert reader.lines_cut == 1
     reader.source.close()
+
+
+SIZES = st.sampled_from([100, 60000, MAX_LINE_BYTES - 1, MAX_LINE_BYTES, MAX_LINE_BYTES + 1, BLOCK_BYTES, 200000])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(SIZES, min_size=1, max_size=8))
+def test_long_lines_are_cut_wherever_they_stand(sizes: List[int]) -> None:
+    lines = [(HEAD + b"x" * size)[: size - 1] + b"\n" for size in sizes]
+    with tempfile.NamedTemporaryFile() as stream:
+        stream.write(b"".join(lines))
+        stream.flush()
+        reader = reading(Path(stream.name))
+        parts = [part for span in spans(reader) for part in slices_of(span)]
+        reader.source.close()
+    shipped = b"".join(data for _, data in parts).split(b"\n")[:-1]
+    assert [len(line) + 1 for line in shipped] == [min(size, MAX_LINE_BYTES) for size in sizes]
+    assert reader.lines_cut == sum(size > MAX_LINE_BYTES for size in sizes)
+    assert reader.read_to == sum(sizes)
 
 
 def test_a_long_line_without_an_end_is_held_back_in_little_memory(tmp_path: Path) -> None:
