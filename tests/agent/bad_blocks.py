@@ -6,11 +6,20 @@ from typing import Dict, Tuple
 
 
 class BadBlocks:
-    """`ranges`: inode to the bytes of it that cannot be read. `pread` stands in for `os.pread`."""
+    """`ranges`: inode to the bytes of it that cannot be read. Stands in for `os.pread` and `os.read`."""
 
     def __init__(self) -> None:
         self.ranges: Dict[int, Tuple[int, int]] = {}
         self._pread = os.pread
+        self._read = os.read
+
+    def read(self, descriptor: int, size: int) -> bytes:
+        """As `pread`, where the file stands."""
+        if os.fstat(descriptor).st_ino not in self.ranges:
+            return self._read(descriptor, size)
+        data = self.pread(descriptor, size, os.lseek(descriptor, 0, os.SEEK_CUR))
+        os.lseek(descriptor, len(data), os.SEEK_CUR)
+        return data
 
     def pread(self, descriptor: int, size: int, offset: int) -> bytes:
         """Up to the bytes that fail; where they are the first, as the kernel says it."""

@@ -1,25 +1,15 @@
-"""Delivery as a state machine: writing, rotating, losing, reconnecting, restoring, in any order.
+"""The agent's delivery: by the state machine of `delivery.py`, and case by case."""
 
-Afterwards every line that is still on disk is stored exactly once and in order, and what is missing is declared.
-"""
-
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
+from agent.delivery import Delivery, prove
 from agent.disk import Disk, numbers
 from agent.driver import Driver
 from agent.ledger import Ledger
 from chainwatch.v1 import evidence_pb2
 from chainwatch_agent.history import History
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-# `make test-long` raises it.
-EXAMPLES = int(os.environ.get("CHAINWATCH_DELIVERY_EXAMPLES", "60"))
 LINE = len(Disk.line(1))
 
 
@@ -29,124 +19,8 @@ def driver(tmp_path: Path) -> Driver:
     return Driver(tmp_path, Ledger())
 
 
-class Delivery(RuleBasedStateMachine):
-    """Any of it at any time."""
-
-    @initialize()
-    def begin(self) -> None:
-        self.directory = Path(tempfile.mkdtemp())
-        self.disk = Disk(self.directory)
-        self.driver = Driver(self.directory, Ledger())
-        # A collector that has never heard of the host cannot miss anything.
-        self.disk.write(1)
-        self.driver.settle()
-        self.driver.ledger.backup()
-
-    @rule(lines=st.integers(1, 60))
-    def write(self, lines: int) -> None:
-        self.disk.write(lines)
-
-    @rule()
-    def write_partial(self) -> None:
-        self.disk.write_partial()
-
-    @rule(late=st.integers(0, 5))
-    def rotate(self, late: int) -> None:
-        if self.disk.live.stat().st_size:
-            self.disk.rotate(late)
-
-    @rule(times=st.integers(2, 5))
-    def rotate_often(self, times: int) -> None:
-        for _ in range(times):
-            self.disk.write(3)
-            self.disk.rotate()
-        self.disk.compress()
-
-    @rule()
-    def delete(self) -> None:
-        for number in self.disk.rotated()[-1:]:
-            self.disk.remove(number)
-
-    @rule()
-    def compress(self) -> None:
-        self.disk.compress()
-
-    @rule()
-    def truncate(self) -> None:
-        # What nobody has ever looked at leaves no trace.
-        self.disk.write(1)
-        self.driver.settle()
-        self.disk.write(200)
-        for _ in range(4):
-            self.driver.step(acknowledge=False)
-        self.disk.truncate()
-
-    @rule()
-    def copytruncate(self) -> None:
-        if self.disk.live.stat().st_size:
-            self.disk.copytruncate()
-
-    @rule(times=st.integers(1, 8), acknowledge=st.booleans())
-    def step(self, times: int, acknowledge: bool) -> None:
-        for _ in range(times):
-            self.driver.step(acknowledge)
-
-    @rule()
-    def wait(self) -> None:
-        self.driver.now += 3.0
-
-    @rule()
-    def reconnect(self) -> None:
-        self.driver.connect()
-
-    @rule()
-    def restart(self) -> None:
-        self.driver.reader.checkpoint.save()
-        self.driver.reader.on_disconnect()
-        self.driver.start()
-
-    @rule()
-    def backup(self) -> None:
-        self.driver.ledger.backup()
-
-    @rule()
-    def restore(self) -> None:
-        self.driver.ledger.restore()
-        self.driver.connect()
-
-    def teardown(self) -> None:
-        if not hasattr(self, "driver"):
-            return
-        try:
-            self.disk.finish()
-            self.driver.settle()
-            self.check()
-        finally:
-            self.driver.reader.on_disconnect()
-            shutil.rmtree(str(self.directory))
-
-    def check(self) -> None:
-        stored = numbers([line for line in self.driver.ledger.lines() if len(line) == LINE - 1])
-        assert len(set(stored)) == len(stored), "stored twice"
-        missing = set(range(1, self.disk.number + 1)) - set(stored)
-        assert missing <= self.disk.lost, "lost: {}".format(sorted(missing - self.disk.lost)[:5])
-        if missing - self.disk.never_whole:
-            assert self.driver.ledger.ever_declared, "{} lines gone without a gap".format(len(missing))
-        for one in self.driver.ledger.files.values():
-            offsets = [offset for offset, _ in one.slices]
-            assert offsets == sorted(offsets)
-
-
 def test_delivery() -> None:
-    run_state_machine_as_test(
-        Delivery,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=30,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-        ),
-    )
+    prove(Delivery)
 
 
 def test_a_copied_file_that_was_filled_to_the_same_size_and_renamed(driver: Driver) -> None:
