@@ -23,6 +23,10 @@ class IngestLimits:
     heartbeat_seconds: int = 10
     sample_seconds: int = 2
     max_streams: int = 5000
+    # Connections that have no stream: new ones, and those of strangers.
+    spare_connections: int = 1000
+    handshake_seconds: float = 10.0
+    idle_connection_seconds: float = 60.0
     # What all streams together may hold that is not committed yet.
     pending_bytes: int = 256 * 1024 * 1024
     hello_seconds: float = 10.0

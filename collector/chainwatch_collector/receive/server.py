@@ -90,6 +90,11 @@ def make_server(
             ("grpc.keepalive_time_ms", 40_000),
             ("grpc.keepalive_timeout_ms", 20_000),
             ("grpc.so_reuseport", 0),
+            # Who is not through TLS and HTTP/2's first frames by then, or has had no stream for so long, is cut off.
+            ("grpc.server_handshake_timeout_ms", int(1000 * limits.handshake_seconds)),
+            ("grpc.max_connection_idle_ms", int(1000 * limits.idle_connection_seconds)),
+            # Above it a connection is closed as soon as it is accepted.
+            ("grpc.max_allowed_incoming_connections", limits.max_streams + limits.spare_connections),
         ]
     )
     ingest_service_pb2_grpc.add_IngestServiceServicer_to_server(service, server)

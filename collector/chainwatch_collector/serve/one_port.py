@@ -13,10 +13,12 @@ from typing import Final
 
 import uvicorn
 
+from chainwatch_collector.serve.admission import Admission
 from chainwatch_collector.serve.client_hello import MOST_BYTES, IncompleteError, Speaks, speaks
 
 LOG = logging.getLogger(__name__)
 _FIRST_BYTES_SECONDS: Final = 10.0
+_HANDSHAKE_SECONDS: Final = 10.0
 _LOOK_AGAIN_SECONDS: Final = 0.02
 _LOOK_AGAIN_MOST_SECONDS: Final = 1.0
 _COPY_BYTES: Final = 65_536
@@ -24,34 +26,46 @@ _BUSY_SECONDS: Final = 0.1
 
 
 class OnePort:
-    """Serves one listening socket. `web` must have been started with no sockets of its own."""
+    """Serves one listening socket. `web` must have been started with no sockets of its own. `admission` is None where a
+    proxy on this machine stands in front: every connection is the proxy's then.
+    """
 
-    def __init__(self, listener: socket.socket, web: uvicorn.Server, query_port: int, most: int) -> None:
+    def __init__(
+        self, listener: socket.socket, web: uvicorn.Server, query_port: int, admission: Admission | None
+    ) -> None:
         self._listener = listener
         self._web = web
         self._query_port = query_port
-        self._most = most
+        self._admission = admission
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self) -> None:
-        """Accept until cancelled."""
+        """Accept until cancelled, one at a turn of the event loop: a full backlog must not hold up what else waits."""
         self._listener.setblocking(False)
         loop = asyncio.get_running_loop()
         while True:
             try:
-                connection, _ = await loop.sock_accept(self._listener)
+                connection, address = await loop.sock_accept(self._listener)
             except OSError as error:
                 # Out of file descriptors, or the client is gone already.
                 LOG.warning("web: a connection was not accepted: %s", error.strerror)
                 await asyncio.sleep(_BUSY_SECONDS)
                 continue
-            connection.setblocking(False)
-            if len(self._tasks) >= self._most:
-                connection.close()
-                continue
-            task = asyncio.create_task(self._hand_over(connection))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            await self._let_in(connection, str(address[0]))
+
+    async def _let_in(self, connection: socket.socket, address: str) -> None:
+        now = asyncio.get_running_loop().time
+        if self._admission is not None and not self._admission.admits(address, now()):
+            connection.close()
+            await asyncio.sleep(0)
+            return
+        connection.setblocking(False)
+        task = asyncio.create_task(self._hand_over(connection))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await asyncio.sleep(0)
+        while self._admission is not None and (wait := self._admission.wait_seconds(now())):
+            await asyncio.sleep(wait)
 
     async def close(self) -> None:
         """End what goes on and listen no more."""
@@ -62,7 +76,8 @@ class OnePort:
 
     async def _hand_over(self, connection: socket.socket) -> None:
         try:
-            kind = await asyncio.wait_for(_first_bytes(connection), _FIRST_BYTES_SECONDS)
+            async with asyncio.timeout(_FIRST_BYTES_SECONDS):
+                kind = await _first_bytes(connection)
             if kind == "grpc":
                 await self._to_query(connection)
             else:
@@ -84,7 +99,10 @@ class OnePort:
             assert isinstance(made, asyncio.Protocol)
             return made
 
-        await loop.connect_accepted_socket(protocol, connection, ssl=config.ssl)
+        patience = _HANDSHAKE_SECONDS if config.ssl is not None else None
+        await loop.connect_accepted_socket(
+            protocol, connection, ssl=config.ssl, ssl_handshake_timeout=patience, ssl_shutdown_timeout=patience
+        )
 
     async def _to_query(self, connection: socket.socket) -> None:
         reader, writer = await asyncio.open_connection(sock=connection)

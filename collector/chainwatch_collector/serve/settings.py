@@ -14,6 +14,7 @@ from chainwatch_collector.judge.thresholds import ThresholdError, parse
 from chainwatch_collector.keep.engine import DatabaseUrlError, parse_url, sqlite_url
 from chainwatch_collector.notify.settings import NotifySection
 from chainwatch_collector.receive.limits import IngestLimits
+from chainwatch_collector.serve.admission import AdmissionLimits
 
 __all__ = ["DEFAULT_CONFIG", "ConfigError", "PoolSettings", "Settings", "load"]
 
@@ -68,11 +69,17 @@ class WebSection(TlsSection):
     listen: str = "127.0.0.1:8443"
     tls: bool = True
     external_url: str = ""
+    connections_per_second: Annotated[float, Field(ge=1, le=10_000)] = 200.0
+    address_connections_per_second: Annotated[float, Field(ge=1, le=10_000)] = 50.0
 
     @field_validator("listen")
     @classmethod
     def _address(cls, text: str) -> str:
         return _checked_address(text)
+
+    def admission(self) -> AdmissionLimits:
+        """For the web port with TLS."""
+        return AdmissionLimits(self.connections_per_second, self.address_connections_per_second)
 
 
 class TrustSection(_Section):

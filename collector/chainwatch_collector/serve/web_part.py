@@ -18,12 +18,13 @@ from chainwatch_collector.live.model import LiveModel
 from chainwatch_collector.live.rescans import Rescanner
 from chainwatch_collector.receive.evidence_relay import EvidenceRelay
 from chainwatch_collector.receive.shared import IngestListener
+from chainwatch_collector.serve.admission import Admission
 from chainwatch_collector.serve.composition import Core, StartError
 from chainwatch_collector.serve.fold_part import utc_now
-from chainwatch_collector.serve.http_head import HeadTimeout
 from chainwatch_collector.serve.one_port import OnePort
 from chainwatch_collector.serve.query_server import QueryServer
 from chainwatch_collector.serve.raw_lines import AgentLines
+from chainwatch_collector.serve.timed_http import TimedHttp
 from chainwatch_collector.serve.token_file import token_file
 from chainwatch_collector.show.app import build_app
 from chainwatch_collector.show.settings import ShowSettings
@@ -36,7 +37,7 @@ LOG = logging.getLogger(__name__)
 REFRESH_SECONDS: Final = 2.0
 _GRACE_SECONDS: Final = 2
 _MOST_CONNECTIONS: Final = 2000
-_BACKLOG: Final = 256
+_BACKLOG: Final = 1024
 _START_SECONDS: Final = 0.01
 
 
@@ -63,6 +64,7 @@ class WebPart:
         self._query: QueryServer | None = None
         self._port: OnePort | None = None
         self._relay: EvidenceRelay | None = None
+        self._admission: Admission | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._problem = ""
         self._wake = asyncio.Event()
@@ -108,11 +110,13 @@ class WebPart:
         shared = settings.database.get_backend_name() != "sqlite"
         self._relay = EvidenceRelay(core.ingest, core.writer, core.readers, shared=shared)
         self._app = build_app(model, guard, show, core.identities, guard, AgentLines(self._relay))
+        _make_routes(self._app)
         self._server = _Server(self._config(core, self._app))
         listener = _listening(web.listen)
         await model.refresh()
         self._query = QueryServer(model, guard, core.tls.tls.web, core.tls.newer_web())
-        self._port = OnePort(listener, self._server, await self._query.start(), _MOST_CONNECTIONS)
+        self._admission = Admission(web.admission()) if web.tls else None
+        self._port = OnePort(listener, self._server, await self._query.start(), self._admission)
         self._serving = asyncio.create_task(self._server.serve([]))
         while not self._server.started and not self._serving.done():
             await asyncio.sleep(_START_SECONDS)
@@ -124,7 +128,7 @@ class WebPart:
         certificate, key = core.tls.tls.web or (None, None)
         config = uvicorn.Config(
             app,
-            http=HeadTimeout,
+            http=TimedHttp,
             log_config=None,
             access_log=False,
             lifespan="on",
@@ -198,6 +202,8 @@ class WebPart:
             "chainwatch_store_rollbacks_total": float(written.rollbacks),
             "chainwatch_store_commit_seconds_total": written.commit_seconds,
         }
+        refused = self._admission.refused if self._admission is not None else 0
+        ours["chainwatch_web_connections_refused_total"] = float(refused)
         return {**ours, **self._counters()}
 
 
@@ -207,6 +213,15 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield
+
+
+def _make_routes(app: FastAPI) -> None:
+    """FastAPI makes what a route needs when it is first tried: half a second, which the first caller must not take
+    from a running collector's event loop.
+    """
+    nowhere = {"type": "http", "method": "GET", "path": "/-", "root_path": "", "headers": []}
+    for route in app.routes:
+        route.matches(nowhere)
 
 
 def _listening(listen: str) -> socket.socket:

@@ -28,6 +28,11 @@ def test_an_empty_file_is_a_configuration(tmp_path: Path) -> None:
         ("[ingest]\nlisten_on = '1:2'", "ingest.listen_on: unknown key; did you mean listen?"),
         ("[ingest]\nqqq = 1", "ingest.qqq: unknown key; known here: certificate, client_ca, heartbeat_seconds, key,"),
         ("[ingest]\nmax_streams = 'many'", "ingest.max_streams: should be a valid integer"),
+        ("[web]\nconnections_per_second = 0", "web.connections_per_second: should be greater than or equal to 1"),
+        (
+            "[web]\naddress_connections_per_second = 'all'",
+            "web.address_connections_per_second: should be a valid number",
+        ),
         ("[ingest]\nlisten = '8442'", "ingest.listen: '8442' is no address: write host:port, e.g. 127.0.0.1:8442"),
         ("database_url = 'mysql://x/y'", "database_url: mysql is not supported: use sqlite or postgresql"),
         ("database_url = 'sqlite://'", "database_url: a database in memory forgets: name a file"),

@@ -1,5 +1,8 @@
-"""A client that drips the head of a request is cut off, also after a good one; those that behave are not."""
+"""A client that drips the head of a request is cut off, also after a good one, and one that takes no answer; those that
+behave are not.
+"""
 
+import asyncio
 import socket
 import threading
 import time
@@ -7,19 +10,41 @@ from collections.abc import Iterator
 
 import pytest
 import uvicorn
-from chainwatch_collector.serve.http_head import HeadTimeout
+from chainwatch_collector.serve.timed_http import TimedHttp
 from starlette.types import Receive, Scope, Send
 
 GOOD = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-class ShortHead(HeadTimeout):
+GAVE_UP = threading.Event()
+
+
+class ShortHead(TimedHttp):
     head_seconds = 0.5
+    reader_seconds = 0.5
 
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["path"] == "/endless":
+        await endless(send, receive)
+        return
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
     await send({"type": "http.response.body", "body": b"hi"})
+
+
+async def endless(send: Send, receive: Receive) -> None:
+    """Until the client is gone: uvicorn drops what is sent then, and `receive` says so."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    gone = asyncio.ensure_future(until_gone(receive))
+    while not gone.done():
+        await send({"type": "http.response.body", "body": bytes(65_536), "more_body": True})
+        await asyncio.sleep(0)
+    GAVE_UP.set()
+
+
+async def until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 @pytest.fixture
@@ -80,3 +105,9 @@ def test_a_client_may_be_idle_between_two_requests(address: tuple[str, int]) -> 
             connection.sendall(GOOD)
             assert reply(connection)
             time.sleep(2 * ShortHead.head_seconds)
+
+
+def test_a_client_that_takes_no_answer(address: tuple[str, int]) -> None:
+    with socket.create_connection(address) as connection:
+        connection.sendall(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert GAVE_UP.wait(20)

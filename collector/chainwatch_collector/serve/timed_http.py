@@ -1,6 +1,7 @@
-"""HTTP/1.1 as uvicorn speaks it, with a time for the head of a request: who drips it, or says nothing, is cut off.
+"""HTTP/1.1 as uvicorn speaks it, with a time for the head of a request and for a client that does not read: who drips a
+head, says nothing, or takes no answer, is cut off.
 
-uvicorn bounds the size of a head and the pause between two requests, not how long a head may take.
+uvicorn bounds the size of a head and the pause between two requests, not how long a head may take, nor an answer.
 """
 
 import asyncio
@@ -10,16 +11,19 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS: Final = 15.0
+READER_SECONDS: Final = 60.0
 
 
-class HeadTimeout(H11Protocol):
-    """Per connection. `head_seconds` is of the class, because uvicorn makes the instances."""
+class TimedHttp(H11Protocol):
+    """Per connection. `head_seconds` and `reader_seconds` are of the class, because uvicorn makes the instances."""
 
     head_seconds = HEAD_SECONDS
+    reader_seconds = READER_SECONDS
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._head_timer: asyncio.TimerHandle | None = None
+        self._reader_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The first head is awaited from now on."""
@@ -34,9 +38,21 @@ class HeadTimeout(H11Protocol):
         elif self.conn.trailing_data[0]:
             self._expect_head()
 
+    def pause_writing(self) -> None:
+        """Buffers are full: the client must take some of it in time, also of a stream of events."""
+        super().pause_writing()
+        self._forget_reader()
+        self._reader_timer = self.loop.call_later(self.reader_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It did."""
+        super().resume_writing()
+        self._forget_reader()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is awaited any more."""
         self._forget_head()
+        self._forget_reader()
         super().connection_lost(exc)
 
     def _expect_head(self) -> None:
@@ -47,3 +63,8 @@ class HeadTimeout(H11Protocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _forget_reader(self) -> None:
+        if self._reader_timer is not None:
+            self._reader_timer.cancel()
+            self._reader_timer = None
