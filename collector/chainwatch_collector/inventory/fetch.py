@@ -1,6 +1,6 @@
 """A pool's records over a session, into an `Assembly`: all of them, what an event batch brings, what got lost."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import XenAPI
@@ -9,7 +9,7 @@ from chainwatch_collector.inventory.assembly import KIND_OF_EVENT, Assembly
 from chainwatch_collector.inventory.methods import CLASSES
 from chainwatch_collector.inventory.problems import failure_code
 from chainwatch_collector.inventory.records import Ref
-from chainwatch_collector.inventory.session import EventBatch, PoolSession
+from chainwatch_collector.inventory.session import EventBatch, PoolSession, Query
 
 GONE = frozenset({"HANDLE_INVALID", "UUID_INVALID"})
 _MOST_ROUNDS = 4
@@ -31,20 +31,23 @@ def fetch_all(session: PoolSession, stopping: Callable[[], bool] = lambda: False
     pool = assembly.pool
     token = str(session.call("event.inject", "pool", pool.ref if pool is not None else ""))
     with_vdis: list[Ref] = []
-    for kind in CLASSES:
-        if kind == "VDI":
-            continue
-        for ref, raw in session.records(kind):
+    for kind, records in session.record_sets(_queries(with_vdis)):
+        for ref, raw in records:
             assembly.put(kind, ref, raw)
             if kind == "SR" and raw.get("VDIs") != []:
                 with_vdis.append(ref)
-        _check(stopping)
-    for sr_ref in with_vdis:
-        for ref, raw in session.records("VDI", f'field "SR" = "{sr_ref}"'):
-            assembly.put("VDI", ref, raw)
         assembly.settle()
         _check(stopping)
     return assembly, token
+
+
+def _queries(with_vdis: list[Ref]) -> Iterator[Query]:
+    """Every class, VDIs last: by then `with_vdis` is what the SRs said."""
+    for kind in CLASSES:
+        if kind not in ("pool", "VDI"):
+            yield Query(kind)
+    for sr_ref in with_vdis:
+        yield Query("VDI", f'field "SR" = "{sr_ref}"')
 
 
 def apply_batch(assembly: Assembly, batch: EventBatch) -> int:

@@ -16,6 +16,7 @@ from chainwatch_collector.inventory.records import EMPTY, Ref
 NO_REF: Final = frozenset({"", "NULL", "OpaqueRef:NULL", "Ref:NULL"})
 T = TypeVar("T")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NEVER: Final = "19700101T00:00:00Z"
 _BOOLEANS: Final[Mapping[object, bool]] = {"true": True, "false": False, "1": True, "0": False, 1: True, 0: False}
 _PAIR: Final = re.compile(r"\[?\s*(\d{1,9})\s*,\s*(\d{1,9})\s*\]?")
 
@@ -98,14 +99,14 @@ class Fields:
         value = self._get(name)
         if value is None:
             return None
-        if isinstance(value, str):
+        if type(value) is str or isinstance(value, str):
             return None if value in NO_REF else intern(value)
         return self._nonsense(name, value, "a reference", None)
 
     def time(self, name: str) -> datetime | None:
         """Aware UTC; None for the epoch, XenAPI's "never"."""
         value = self._get(name)
-        if value is None or value == "" or value == 0:
+        if value is None or value == "" or value == 0 or value == _NEVER:
             return None
         at = parse_time(value)
         if at is None:
@@ -117,7 +118,7 @@ class Fields:
         value = self._get(name)
         if not value:
             return ()
-        if isinstance(value, list | tuple):
+        if isinstance(value, (list, tuple)):
             return tuple(intern(str(item)) for item in value)
         if isinstance(value, Mapping):  # current_operations is a map task -> operation
             return tuple(sorted(intern(str(item)) for item in value.values()))
@@ -128,7 +129,7 @@ class Fields:
         value = self._get(name)
         if not value:
             return EMPTY
-        if isinstance(value, Mapping):
+        if type(value) is dict or isinstance(value, Mapping):
             return value
         return self._nonsense(name, value, "a map", EMPTY)
 
@@ -148,6 +149,8 @@ def parse_time(value: object) -> datetime | None:
         if not isinstance(value, str):
             return None
         at = datetime.fromisoformat(value.strip())
+        if at.tzinfo is UTC:
+            return at
         # XenAPI's times are UTC, also where the Z is missing.
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError, OSError):

@@ -8,22 +8,29 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 Path = tuple[str, ...]
+Parse = Callable[[str], dict[str, Any]]
+"""An object of JSON to its members. Raises `ValueError`; then they are read one by one by the `json` of Python."""
 READ_BYTES: Final = 256 * 1024
 _SPACE: Final = " \t\r\n"
 _CLOSED: Final = frozenset('}]"')
+_BETWEEN_RECORDS: Final = '},"OpaqueRef:'
+"""Between two records of a reply; in a string its quote would be escaped."""
 
 
 class BrokenReplyError(Exception):
     """The reply ended early or is no JSON."""
 
 
-def walk(read: Callable[[int], bytes], descend: frozenset[Path]) -> Iterator[tuple[Path, Any]]:
+def walk(
+    read: Callable[[int], bytes], descend: frozenset[Path], parse: Parse | None = None
+) -> Iterator[tuple[Path, Any]]:
     """(path, value) of the document that `read(size)` gives in pieces, b"" at its end.
 
     Objects and lists whose path is in `descend` are taken apart, everything else comes whole; an item of a list has
-    the path element `*`. Raises `BrokenReplyError`, and what `read` raises.
+    the path element `*`. `parse` reads records of XenAPI that arrived together, and may leave out what nobody reads.
+    Raises `BrokenReplyError`, and what `read` raises.
     """
-    source = _Source(read)
+    source = _Source(read, parse)
     yield from _descend(source, (), descend)
     if source.peek(at_end=True):
         raise BrokenReplyError("more than one JSON value in the reply")
@@ -51,7 +58,11 @@ def _descend(source: "_Source", path: Path, descend: frozenset[Path]) -> Iterato
     if source.peek() == closing:
         source.skip()
         return
+    whole_records = opening == "{" and not any(len(one) > len(path) and one[: len(path)] == path for one in descend)
     while True:
+        if whole_records:
+            for key, value in source.records().items():
+                yield (*path, key), value
         step = "*"
         if opening == "{":
             step = str(source.value())
@@ -66,8 +77,9 @@ def _descend(source: "_Source", path: Path, descend: frozenset[Path]) -> Iterato
 class _Source:
     """Text as it arrives, and a place in it."""
 
-    def __init__(self, read: Callable[[int], bytes]) -> None:
+    def __init__(self, read: Callable[[int], bytes], parse: Parse | None) -> None:
         self._read = read
+        self._parse = parse
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._raw_decode = json.JSONDecoder().raw_decode
         self._text = ""
@@ -95,6 +107,19 @@ class _Source:
         if self.peek() != character:
             raise BrokenReplyError(f"the reply is no JSON: {character!r} expected")
         self._at += 1
+
+    def records(self) -> dict[str, Any]:
+        """Members of an object, from here on, that arrived whole and are followed by another; often there are none."""
+        end = self._text.rfind(_BETWEEN_RECORDS, self._at) + 1 if self._parse is not None else 0
+        if self._parse is None or not end:
+            return {}
+        try:
+            found = self._parse("{" + self._text[self._at : end] + "}")
+        except ValueError:
+            self._parse = None  # what looked like an end was within a record: only balanced text is JSON
+            return {}
+        self._at = end + 1
+        return found
 
     def value(self) -> Any:
         """The value that starts here."""

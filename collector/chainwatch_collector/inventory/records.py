@@ -8,7 +8,7 @@ never a guess. Secrets (device_config values, xenstore data) never get in here.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Ref = str
 ImageFormat = Literal["vhd", "qcow2", "raw"]
@@ -68,15 +68,15 @@ class Sr:
     allowed_operations: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vdi:
+class Vdi(NamedTuple):
     """`VDI`. `vhd_parent` is a uuid (`sm_config["vhd-parent"]`), also for QCOW2.
 
     `allocated_blocks`: set bits of `vhd-blocks`; `merged_blocks`: set bits of this node's bitmap or its parent's, of a
     parent's only child alone (no other can be merged); both None where a bitmap is absent, `skipped` or damaged. One
     block is 2 MiB.
     `attached_hosts`: host ref → RW or RO, from `host_<ref>` keys. `other_config`: backup keys (`xo:…`, `XO_…`),
-    `leaf-coalesce`, `gc`, `coalesce`, nothing else.
+    `leaf-coalesce`, `gc`, `coalesce`, nothing else. A tuple, unlike the others: 50,000 at a time are made, compared and
+    kept, and it takes a third of the time for that.
     """
 
     ref: Ref
@@ -99,14 +99,14 @@ class Vdi:
     paused: bool = False
     relinking: bool = False
     activating: bool = False
-    attached_hosts: Mapping[Ref, str] = field(default_factory=dict)
+    attached_hosts: Mapping[Ref, str] = EMPTY
     on_boot: str = "persist"
     allow_caching: bool = False
     sharable: bool = False
     read_only: bool = False
     cbt_enabled: bool | None = None
     gc_no_space: bool = False
-    other_config: Mapping[str, str] = field(default_factory=dict)
+    other_config: Mapping[str, str] = EMPTY
     current_operations: tuple[str, ...] = ()
 
 

@@ -7,14 +7,16 @@ is used by one thread at a time: the connection underneath carries one call.
 import itertools
 import json
 import xmlrpc.client
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 from xml.parsers.expat import ExpatError
 
 import XenAPI
 
-from chainwatch_collector.inventory.json_stream import BrokenReplyError, Path, walk, walk_value
+from chainwatch_collector.inventory.json_stream import BrokenReplyError, Parse, Path, walk, walk_value
 from chainwatch_collector.inventory.methods import check_allowed
+from chainwatch_collector.inventory.record_parser import record_parser
 from chainwatch_collector.inventory.records import Ref
 from chainwatch_collector.inventory.tls import Trust
 from chainwatch_collector.inventory.transport import PoolTransport, Reply
@@ -47,6 +49,24 @@ class EventBatch(NamedTuple):
     counts: dict[str, int]
 
 
+class Query(NamedTuple):
+    """Records that are wanted: all of a class, or those for which `where` holds."""
+
+    class_name: str
+    where: str = ""
+
+
+class _Asked(NamedTuple):
+    """A call whose answer is to come over `transport`."""
+
+    transport: PoolTransport
+    method: str
+    params: tuple[Any, ...]
+
+
+Records = Iterator[tuple[Ref, dict[str, Any]]]
+
+
 class PoolSession(XenAPI.Session):  # type: ignore[misc]
     """A session with the xapi at `address` (host or host:port). Raises `TrustError`.
 
@@ -59,6 +79,7 @@ class PoolSession(XenAPI.Session):  # type: ignore[misc]
         self.address = address
         self.json_rpc = json_rpc
         self._pool_transport = PoolTransport(trust, self.timeouts.connect, self.timeouts.call)
+        self._second_transport = self._pool_transport.another()
         self._netloc = netloc(address)
         self._ids = itertools.count(1)
         super().__init__(f"https://{self._netloc}/RPC2", transport=self._pool_transport)
@@ -104,14 +125,17 @@ class PoolSession(XenAPI.Session):  # type: ignore[misc]
     def close(self) -> None:
         """End the connection, not the session."""
         self._pool_transport.close()
+        self._second_transport.close()
 
     def abort(self) -> None:
         """End a call that another thread waits in."""
         self._pool_transport.abort()
+        self._second_transport.abort()
 
     def patience(self, seconds: float | None = None) -> None:
         """How long calls wait for the next byte; None: as configured."""
-        self._pool_transport.patience(self.timeouts.call if seconds is None else seconds)
+        for transport in (self._pool_transport, self._second_transport):
+            transport.patience(self.timeouts.call if seconds is None else seconds)
 
     def xenapi_request(self, methodname: str, params: tuple[Any, ...]) -> Any:
         """What `session.xenapi.CLASS.method(...)` does: no second login, ever."""
@@ -125,13 +149,32 @@ class PoolSession(XenAPI.Session):  # type: ignore[misc]
         """The value that `method` returns."""
         return self._result(method, (self._session or "", *params), _WHOLE)
 
-    def records(self, class_name: str, where: str = "") -> Iterator[tuple[Ref, dict[str, Any]]]:
+    def records(self, class_name: str, where: str = "") -> Records:
         """(ref, record) of a class one by one, as they arrive. `where` is XenAPI's query language."""
-        method = f"{class_name}.get_all_records_where" if where else f"{class_name}.get_all_records"
-        params = (self._session or "", where) if where else (self._session or "",)
-        for path, value in self._results(method, params, _RECORDS):
-            if len(path) == 2 and isinstance(value, dict):
-                yield path[1], value
+        asked = self._ask(self._pool_transport, *self._query(class_name, where))
+        yield from self._records(asked)
+
+    def record_sets(self, wanted: Iterable[Query]) -> Generator[tuple[str, Records]]:
+        """(class, its records) of each query. Each set is to be read to its end before the next is taken.
+
+        The next one is asked for on a second connection while one is read: xapi makes the whole of a reply before it
+        sends any, and that takes as long as reading it does.
+        """
+        lanes = itertools.cycle((self._pool_transport, self._second_transport))
+        asked: deque[tuple[str, _Asked]] = deque()
+        try:
+            for query in wanted:
+                asked.append((query.class_name, self._ask(next(lanes), *self._query(*query))))
+                if len(asked) > 1:
+                    class_name, first = asked.popleft()
+                    yield class_name, self._records(first)
+            while asked:
+                class_name, first = asked.popleft()
+                yield class_name, self._records(first)
+        finally:
+            self._second_transport.close()
+            if asked:
+                self._pool_transport.close()
 
     def events(self, classes: tuple[str, ...], token: str, seconds: float) -> EventBatch:
         """`event.from`: what changed since `token`, waiting up to `seconds` for it."""
@@ -155,20 +198,41 @@ class PoolSession(XenAPI.Session):  # type: ignore[misc]
             raise BrokenReplyError(f"{method}: the reply has neither result nor error")
         return found[0]
 
+    def _query(self, class_name: str, where: str) -> tuple[str, tuple[Any, ...]]:
+        if where:
+            return f"{class_name}.get_all_records_where", (self._session or "", where)
+        return f"{class_name}.get_all_records", (self._session or "",)
+
+    def _records(self, asked: _Asked) -> Records:
+        parse = record_parser(asked.method.partition(".")[0])
+        for path, value in self._answer(asked, _RECORDS, parse):
+            if len(path) == 2 and isinstance(value, dict):
+                yield path[1], value
+
     def _results(self, method: str, params: tuple[Any, ...], descend: frozenset[Path]) -> Iterator[tuple[Path, Any]]:
+        yield from self._answer(self._ask(self._pool_transport, method, params), descend)
+
+    def _ask(self, transport: PoolTransport, method: str, params: tuple[Any, ...]) -> _Asked:
+        """Send a call, where that can be done without waiting for its reply."""
         self._check(method)
         if self.json_rpc:
-            reply = self._post(method, params)
-            if reply is not None:
-                yield from self._read_json(reply, descend)
-                return
-        yield from walk_value({"result": self._call_xml(method, params)}, descend)
+            call = {"jsonrpc": "2.0", "method": method, "params": params, "id": next(self._ids)}
+            transport.send(self._netloc, "/jsonrpc", json.dumps(call, default=_json_form).encode())
+        return _Asked(transport, method, params)
 
-    def _post(self, method: str, params: tuple[Any, ...]) -> Reply | None:
+    def _answer(
+        self, asked: _Asked, descend: frozenset[Path], parse: Parse | None = None
+    ) -> Iterator[tuple[Path, Any]]:
+        if self.json_rpc:
+            reply = self._receive(asked.transport)
+            if reply is not None:
+                yield from self._read_json(reply, descend, parse)
+                return
+        yield from walk_value({"result": self._call_xml(asked.method, asked.params)}, descend)
+
+    def _receive(self, transport: PoolTransport) -> Reply | None:
         """The reply, None where this host has no JSON-RPC (old ones answer in XML)."""
-        call = {"jsonrpc": "2.0", "method": method, "params": params, "id": next(self._ids)}
-        body = json.dumps(call, default=_json_form).encode()
-        reply = self._pool_transport.post(self._netloc, "/jsonrpc", body)
+        reply = transport.receive()
         if reply.status == 200 and reply.content_type not in ("text/xml", "text/html"):
             return reply
         reply.close()
@@ -178,10 +242,10 @@ class PoolSession(XenAPI.Session):  # type: ignore[misc]
             return None
         raise xmlrpc.client.ProtocolError(self._netloc, reply.status, "", {})
 
-    def _read_json(self, reply: Reply, descend: frozenset[Path]) -> Iterator[tuple[Path, Any]]:
+    def _read_json(self, reply: Reply, descend: frozenset[Path], parse: Parse | None) -> Iterator[tuple[Path, Any]]:
         whole = False
         try:
-            for path, value in walk(reply.read, descend):
+            for path, value in walk(reply.read, descend, parse):
                 if path == ("error",) and value is not None:
                     whole = reply.drain()
                     raise XenAPI.Failure(_error_description(value))

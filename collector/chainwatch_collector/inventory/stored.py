@@ -8,7 +8,7 @@ import json
 import types
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import fields, is_dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -61,7 +61,7 @@ def _lines(picture: Picture) -> Iterator[str]:
     }
     yield json.dumps(head)
     for kind, records in _by_class(picture):
-        names = [one.name for one in fields(kind)]
+        names = _names(kind)
         yield "\n" + json.dumps({"class": kind.__name__, "fields": names})
         for record in records:
             yield "\n" + json.dumps([_plain(getattr(record, name)) for name in names], separators=(",", ":"))
@@ -147,7 +147,12 @@ def _time(text: str | None) -> datetime | None:
 def _readers(kind: Any) -> Mapping[str, Callable[[Any], Any]]:
     """field -> what makes its value of JSON."""
     hints = get_type_hints(kind)
-    return {one.name: _reader(hints[one.name]) for one in fields(kind) if one.init or one.default is not MISSING}
+    return {name: _reader(hints[name]) for name in _names(kind)}
+
+
+def _names(kind: Any) -> list[str]:
+    """The fields of a class of `records.py`."""
+    return [one.name for one in fields(kind)] if is_dataclass(kind) else list(kind._fields)
 
 
 def _reader(hint: Any) -> Callable[[Any], Any]:

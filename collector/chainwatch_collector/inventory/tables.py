@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
 
-from chainwatch_collector.inventory.blocks import Bitmap, BlockMaps, digest, with_merged
+from chainwatch_collector.inventory.blocks import Bitmap, BlockMaps, digest
 from chainwatch_collector.inventory.records import Ref, Vdi
 
 Row = TypeVar("Row")
@@ -30,6 +30,10 @@ class Table(Generic[Row]):
         """Take the place of what was there."""
         if key not in self._rows or self._rows[key] != row:
             self._writable()[key] = row
+
+    def replace(self, key: str, row: Row) -> None:
+        """As `put`, of a row that is known to be another."""
+        self._writable()[key] = row
 
     def drop(self, key: str) -> Row | None:
         """The row that was there."""
@@ -69,7 +73,7 @@ class SrVdis:
                 self._unlink(uuid, old.vhd_parent)
             self._link(uuid, vdi.vhd_parent)
         elif old.merged_blocks is not None:
-            vdi = with_merged(vdi, old.merged_blocks)
+            vdi = vdi._replace(merged_blocks=old.merged_blocks)
         self._see(uuid, bitmap)
         self.rows.put(uuid, vdi)
         return self.rows.get(uuid) or vdi
@@ -92,8 +96,8 @@ class SrVdis:
             vdi, pair = self.rows.get(uuid), self._pair(uuid)
             merged = self._maps.merged(*pair) if pair else None
             if vdi is not None and vdi.merged_blocks != merged:
-                vdi = with_merged(vdi, merged)
-                self.rows.put(uuid, vdi)
+                vdi = vdi._replace(merged_blocks=merged)
+                self.rows.replace(uuid, vdi)
                 changed.append(vdi)
         self._suspects.clear()
         self._maps = BlockMaps()
@@ -108,6 +112,8 @@ class SrVdis:
         return (uuid, parent) if uuid in self._digests and parent in self._digests else ()
 
     def _see(self, uuid: str, bitmap: Bitmap | None) -> None:
+        if bitmap is None and uuid not in self._digests:
+            return
         self._maps.add(uuid, bitmap)
         now = None if bitmap is None else digest(bitmap.deflated)
         if now == self._digests.get(uuid):

@@ -28,11 +28,17 @@ class PoolTransport(xmlrpc.client.SafeTransport):
     user_agent = USER_AGENT
     accept_gzip_encoding = False
 
-    def __init__(self, trust: Trust, connect_seconds: float, call_seconds: float) -> None:
-        super().__init__(context=trust.context())
+    def __init__(
+        self, trust: Trust, connect_seconds: float, call_seconds: float, context: ssl.SSLContext | None = None
+    ) -> None:
+        super().__init__(context=context or trust.context())
         self._trust = trust
         self._connect_seconds = connect_seconds
         self._call_seconds = call_seconds
+
+    def another(self) -> "PoolTransport":
+        """For a second connection to the same server."""
+        return PoolTransport(self._trust, self._connect_seconds, self._call_seconds, self._ssl_context())
 
     def patience(self, seconds: float, connect_seconds: float | None = None) -> None:
         """How long the next calls wait for the server's next byte, and for a connection if they need one."""
@@ -68,12 +74,22 @@ class PoolTransport(xmlrpc.client.SafeTransport):
         for key, value in headers:
             connection.putheader(key, value)
 
-    def post(self, host: str, handler: str, body: bytes) -> "Reply":
-        """One JSON-RPC call, once. The reply must be read to its end or the transport closed."""
+    def send(self, host: str, handler: str, body: bytes) -> None:
+        """One JSON-RPC call, once; `receive` waits for its reply."""
         connection = self.make_connection(host)
         headers = {"Content-Type": "application/json", "User-Agent": USER_AGENT, "Accept": "application/json"}
         try:
             connection.request("POST", handler, body, headers)
+        except BaseException:
+            self.close()
+            raise
+
+    def receive(self) -> "Reply":
+        """The reply to what was sent. It must be read to its end or the transport closed."""
+        connection = self._connection[1]
+        if not isinstance(connection, _Connection):
+            raise ConnectionError("the connection was closed before the reply")
+        try:
             return Reply(connection.getresponse())
         except BaseException:
             self.close()

@@ -70,7 +70,7 @@ class Pool:
         for vbd in [one for one in self.vbds.values() if one.vm_ref == of.ref]:
             source = next(vdi for vdi in self.vdis.values() if vdi.ref == vbd.vdi_ref)
             copy = disk(uuid(500 + len(self.vdis)), other_config={**marks, "xo:copy_of": source.uuid})
-            copies.append(self.put(replace(copy, sr_ref=TARGET_REF)))
+            copies.append(self.put(copy._replace(sr_ref=TARGET_REF)))
         return self.machine(
             f"replica-{len(self.vms)}", "db - nightly", copies, other_config=marks, blocked_operations={"start": "x"}
         )
@@ -171,7 +171,7 @@ def test_a_disk_that_was_added_or_moved_is_exported_whole() -> None:
     assert (pool.base().problem, pool.base().full_vdis) == ("disk_added", (added.uuid,))
     moved = Pool()
     moved.snapshot()
-    moved.vdis[uuid(0)] = replace(moved.disks[0], sr_ref=TARGET_REF)
+    moved.vdis[uuid(0)] = moved.disks[0]._replace(sr_ref=TARGET_REF)
     assert (moved.base().problem, moved.base().full_vdis) == ("disk_moved", (uuid(0),))
     replaced = Pool()
     replaced.snapshot()
@@ -215,7 +215,7 @@ def test_legacy_names_name_their_target() -> None:
     base = pool.base()
     assert (base.problem, base.target_srs, base.snapshot_uuid) == ("replica_gone", (TARGET,), taken.uuid)
     copy = pool.put(
-        replace(disk(uuid(700), other_config={"xo:copy_of": _snapshot_disk(pool, taken)}), sr_ref=TARGET_REF)
+        disk(uuid(700), other_config={"xo:copy_of": _snapshot_disk(pool, taken)})._replace(sr_ref=TARGET_REF)
     )
     assert copy.managed
     assert pool.base().problem == ""
@@ -238,10 +238,10 @@ def test_tracking_that_the_base_had_and_the_disk_has_not() -> None:
     pool = Pool()
     taken = pool.snapshot()
     old = _snapshot_disk(pool, taken)
-    pool.vdis[old] = replace(pool.vdis[old], cbt_enabled=True)
-    pool.vdis[uuid(0)] = replace(pool.disks[0], cbt_enabled=False)
+    pool.vdis[old] = pool.vdis[old]._replace(cbt_enabled=True)
+    pool.vdis[uuid(0)] = pool.disks[0]._replace(cbt_enabled=False)
     assert pool.base().cbt_off == (uuid(0),)
-    pool.vdis[uuid(0)] = replace(pool.disks[0], cbt_enabled=True)
+    pool.vdis[uuid(0)] = pool.disks[0]._replace(cbt_enabled=True)
     assert pool.base().cbt_off == ()
 
 

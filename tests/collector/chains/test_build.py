@@ -245,8 +245,7 @@ def test_a_change_gives_what_building_anew_gives(before: dict[str, Vdi], data: s
             after.pop(uuid, None)
         elif uuid in after:
             parent = data.draw(st.sampled_from([None, *uuids])) if change == "moved" else after[uuid].vhd_parent
-            after[uuid] = dataclasses.replace(
-                after[uuid],
+            after[uuid] = after[uuid]._replace(
                 vhd_parent=parent,
                 paused=change == "flag",
                 missing=change == "missing",

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -191,7 +190,7 @@ def test_44_81_109_and_180_are_told_beforehand() -> None:
     assert of_snapshot(sr("nfs"), disk, 29) is None
     deflated = vdi("d", virtual_size_bytes=100 * GIB, physical_utilisation_bytes=8 * MIB)
     assert attach_need(sr("lvm"), deflated) == lvm_volume_bytes(100 * GIB) - 8 * MIB
-    assert attach_need(sr("lvm"), dataclasses.replace(deflated, attached_hosts=ON)) == 0
+    assert attach_need(sr("lvm"), deflated._replace(attached_hosts=ON)) == 0
     starting = of_attach(some, deflated)
     assert starting is not None
     assert (starting.error, starting.certain) == (180, True)

@@ -1,6 +1,7 @@
 """The session against the lab's xapi: reads only, keeps no secret, trusts whom it is told to."""
 
 import hashlib
+import itertools
 import ssl
 import time
 import traceback
@@ -14,7 +15,7 @@ import XenAPI
 from chainwatch_collector.inventory.json_stream import BrokenReplyError
 from chainwatch_collector.inventory.methods import READ_ONLY_METHODS, MethodNotAllowedError
 from chainwatch_collector.inventory.problems import TRANSPORT_ERRORS, problem_of
-from chainwatch_collector.inventory.session import ORIGINATOR, PoolSession, Timeouts, netloc
+from chainwatch_collector.inventory.session import ORIGINATOR, PoolSession, Query, Timeouts, netloc
 from chainwatch_collector.inventory.tls import Trust, TrustError, UntrustedCertificateError, parse_fingerprint
 from chainwatch_collector.inventory.transport import USER_AGENT
 from lab.xapi.handle import LabPool, lab_pool
@@ -161,6 +162,44 @@ def test_one_connection_for_every_call(pool: LabPool) -> None:
     first = session._pool_transport._connection[1]
     list(session.records("host"))
     assert session._pool_transport._connection[1] is first
+    session.logout()
+
+
+@pytest.mark.parametrize("json_rpc", [True, False])
+def test_several_classes_the_next_asked_for_while_one_is_read(pool: LabPool, json_rpc: bool) -> None:
+    session = make_session(pool, json_rpc=json_rpc)
+    session.login(pool.reader, pool.reader_password)
+    seen, asked = [], []
+    for name, records in session.record_sets(Query(name) for name in ("host", "SR", "pool", "VM")):
+        asked.append(pool.methods_called.get("VM.get_all_records", 0))
+        seen.append((name, {record["uuid"] for _, record in records}))
+    assert [name for name, _ in seen] == ["host", "SR", "pool", "VM"]
+    assert seen == [(name, {record["uuid"] for _, record in session.records(name)}) for name, _ in seen]
+    assert asked[1] == asked[0]
+    assert session._second_transport._connection[1] is None
+    session.logout()
+
+
+def test_of_several_classes_not_all_are_wanted(pool: LabPool) -> None:
+    session = make_session(pool)
+    session.login(pool.reader, pool.reader_password)
+    sets = session.record_sets(Query(name) for name in ("host", "SR", "pool", "VM"))
+    _, records = next(sets)
+    assert len(list(records)) == 2
+    sets.close()
+    assert [len(list(session.records(name))) for name in ("host", "pool")] == [2, 1]
+    session.logout()
+
+
+def test_a_set_that_breaks_off_leaves_nothing_behind(pool: LabPool) -> None:
+    session = make_session(pool)
+    session.login(pool.reader, pool.reader_password)
+    pool.do("fault", truncate={"SR.get_all_records": 1})
+    sets = session.record_sets(Query(name) for name in ("host", "SR", "pool"))
+    with pytest.raises((BrokenReplyError, IncompleteRead)):
+        list(itertools.chain.from_iterable(records for _, records in sets))
+    sets.close()
+    assert len(list(session.records("host"))) == 2
     session.logout()
 
 

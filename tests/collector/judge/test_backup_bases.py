@@ -77,18 +77,18 @@ def message(name: str = "VDI_CBT_SNAPSHOT_FAILED") -> Message:
 
 def test_tracking_that_xenapi_gave_up_is_broken_until_it_is_on_again() -> None:
     pool = Pool()
-    pool.vdis[uuid(0)] = replace(pool.disks[0], cbt_enabled=False)
+    pool.vdis[uuid(0)] = pool.disks[0]._replace(cbt_enabled=False)
     scene = scene_of(pool).seen(messages=(message(),))
     found = scene.look()["CBT_BROKEN"]
     assert (found.subject.kind, found.subject.uuid) == ("vdi", uuid(0))
     assert "VDI_CBT_SNAPSHOT_FAILED" in found.summary
-    pool.vdis[uuid(0)] = replace(pool.disks[0], cbt_enabled=True)
+    pool.vdis[uuid(0)] = pool.disks[0]._replace(cbt_enabled=True)
     assert "CBT_BROKEN" not in again(scene, pool).look()
 
 
 def test_tracking_that_was_never_on_or_another_message_is_no_break() -> None:
     pool = Pool()
-    pool.vdis[uuid(0)] = replace(pool.disks[0], cbt_enabled=False)
+    pool.vdis[uuid(0)] = pool.disks[0]._replace(cbt_enabled=False)
     pool.snapshot()
     assert "CBT_BROKEN" not in scene_of(pool).look()
     assert "CBT_BROKEN" not in scene_of(pool).seen(messages=(message("ALARM"),)).look()
@@ -99,6 +99,6 @@ def test_tracking_that_the_last_backup_had_and_the_disk_lost() -> None:
     taken = pool.snapshot()
     ref = next(vbd.vdi_ref for vbd in pool.vbds.values() if vbd.vm_ref == taken.ref)
     old = next(vdi.uuid for vdi in pool.vdis.values() if vdi.ref == ref)
-    pool.vdis[old] = replace(pool.vdis[old], cbt_enabled=True)
-    pool.vdis[uuid(0)] = replace(pool.disks[0], cbt_enabled=False)
+    pool.vdis[old] = pool.vdis[old]._replace(cbt_enabled=True)
+    pool.vdis[uuid(0)] = pool.disks[0]._replace(cbt_enabled=False)
     assert "its last backup had it" in scene_of(pool).look()["CBT_BROKEN"].summary

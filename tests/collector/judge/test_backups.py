@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -89,7 +88,7 @@ def test_the_next_snapshot_has_no_room() -> None:
 def two_vms(free_gib: int, **fields: Any) -> Scene:
     """Two VMs with a thin-grown disk of 10 GiB each on a thick SR, and the job that takes both."""
     pairs = [(a_vm(f"{n}eeeeee5-0000-4000-8000-000000000005"), disk(uuid)) for n, uuid in ((1, B), (2, C))]
-    disks = [replace(one, physical_utilisation_bytes=8 << 20) for _, one in pairs]
+    disks = [one._replace(physical_utilisation_bytes=8 << 20) for _, one in pairs]
     vbds = [a_vbd(vm, one) for vm, one in pairs]
     store = an_sr(type="lvmoiscsi", physical_utilisation_bytes=TIB - free_gib * GIB)
     scene = quiet_pool(

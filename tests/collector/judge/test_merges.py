@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 from chainwatch_collector.judge.answer import Finding
 from collector.judge.scene import (
@@ -218,6 +216,6 @@ def test_several_hosts_in_the_inventory(image_format: str, raised: bool) -> None
         disk(C, B, attached_hosts=both),
         disk(SISTER, B, attached_hosts=other),
     ]
-    vdis = [dataclasses.replace(vdi, image_format="qcow2" if image_format == "qcow2" else "vhd") for vdi in vdis]
+    vdis = [vdi._replace(image_format="qcow2" if image_format == "qcow2" else "vhd") for vdi in vdis]
     scene = quiet_pool(*vdis)
     assert ("CHAIN_MULTI_HOST" in scene.codes()) is raised
