@@ -41,6 +41,10 @@ test: setup ## every behaviour once, at most 15 minutes on 2 cores
 test-long: setup ## the same code with the big numbers; SEEDS=1000, SEED=n, ONLY=faults|fuzz|scale|soak|week
 	@scripts/test-long
 
+.PHONY: audit
+audit: setup ## known vulnerabilities in what is shipped; 0 none without a reason, else an error: 1 some, 75 nobody could be asked; OSV_URL=
+	@scripts/audit
+
 .PHONY: demo
 demo: setup ## the lab: two pools, dom0s with faults, a real collector, agents; ONCE=1 stops after the diagnosis
 	@scripts/demo $(if $(ONCE),--once)
