@@ -45,6 +45,13 @@ class DeliveryFromAFailingDisk(Delivery):
             self.driver.step()
             self.driver.now += 0.9
 
+    @rule()
+    def truncate(self) -> None:
+        # What nobody could ever look at leaves no trace.
+        self.heal()
+        self.work_on(100.0)
+        super().truncate()
+
     def teardown(self) -> None:
         if not hasattr(self, "patched"):
             super().teardown()
