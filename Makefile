@@ -55,6 +55,7 @@ screenshots: setup ## screenshots/*.png of the README, from the demo (needs Chro
 
 .PHONY: bench
 bench: setup ## the benchmark suite: a table of figures with their goals, bench/latest.json; ONLY=module for one
+	@scripts/setup-system bench
 	@cd tests && PYTHONPATH=../agent:../collector:../proto/gen:. ../.venv/bin/python -m bench $(if $(ONLY),--only $(ONLY))
 
 .PHONY: rpm

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from agent.estate import HOST, Collector, Dom0, eventually, make_pki
 
-from bench import smlogs
+from bench import mtail, smlogs
 from bench.figures import Figure, figure
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -61,6 +61,7 @@ def figures() -> list[Figure]:
         return [
             *_selection(Path(folder), "noisy", 0.5),
             *_selection(Path(folder), "dense", 0.1),
+            *_against_mtail(Path(folder)),
             *_running(Path(folder)),
         ]
 
@@ -91,6 +92,24 @@ def _selection(folder: Path, kind: str, goal: float) -> list[Figure]:
     what = "shipped" if kind == "noisy" else "shipped after compression"
     words = f">= {goal} of grep, <= 10 % {what} (is {shipped:.1%})"
     return [figure(f"select_{kind}_vs_grep", size / min(ours) / 1e6, "MB/s", words, met, GREP, ratio)]
+
+
+def _against_mtail(folder: Path) -> list[Figure]:
+    """Nothing where mtail is not here: it is a package of its own."""
+    peer = mtail.binary()
+    if peer is None:
+        print("bench: select_vs_mtail needs mtail, which is not here: no figure", file=sys.stderr)
+        return []
+    log = folder / "noisy.log"
+    smlogs.write("noisy", _SIZE_BYTES // 5, str(log))
+    ours, theirs = [], []
+    for _ in range(_ROUNDS):
+        ours.append(_select(log, "plain")["cpu"])
+        theirs.append(mtail.cpu_seconds(peer, log, folder))
+    ratio, size = min(theirs) / min(ours), log.stat().st_size
+    log.unlink()
+    words = ">= 30 x mtail with the floor as guarded patterns"
+    return [figure("select_vs_mtail", size / min(ours) / 1e6, "MB/s", words, ratio >= 30, "mtail", ratio)]
 
 
 def _select(log: Path, mode: str) -> dict[str, float]:
