@@ -104,7 +104,9 @@ def test_json_of_the_command_is_the_body(
     assert shape(json.loads(done.stdout)) == shape(body)
     table = run(installation, address, *verb.split())
     assert table.stderr == ""
-    assert max(map(len, table.stdout.splitlines())) <= 80
+    commands = {step["command"] for finding in body.get("findings", ()) for step in finding["next"]}
+    told = [line for line in table.stdout.splitlines() if line.strip() not in commands]
+    assert max(map(len, told)) <= 80, "but for commands, which are pasted"
 
 
 def test_one_line_for_nagios(installation: Installation, address: str, client: httpx2.Client) -> None:
