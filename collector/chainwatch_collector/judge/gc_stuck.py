@@ -45,18 +45,20 @@ def stuck(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condi
         allowed = limits.steps.get(sr.step.step, limits.step_between_seconds)
         if since is None or (now - since).total_seconds() <= allowed:
             continue
+        where = host.name if host is not None else sr.open_run.key.host
+        lasted = duration((now - since).total_seconds())
         yield of_sr(
             sr,
             "GC_STUCK",
             "error",
-            f"The GC run of {sr_words(sr)} (pid {sr.open_run.pid} on {host.name if host else sr.open_run.key.host})"
-            f" {_DOING[sr.step.step]} since {duration((now - since).total_seconds())}{_detail(state, sr, sr.step)}.",
+            f"The GC run of {sr_words(sr)} (pid {sr.open_run.pid} on {where}) {_DOING[sr.step.step]} for {lasted}"
+            f"{_detail(state, sr, sr.step)}{_or_dead(state)}.",
             now=now,
             since=since,
             count=1,
             evidence=_proofs(sr, sr.step),
             variant=sr.step.step,
-            params={"host": host.name if host is not None else sr.open_run.key.host},
+            params={"host": where},
         )
 
 
@@ -95,6 +97,11 @@ def _detail(state: PoolState, sr: SrState, step: StepSeen) -> str:
         where = f" of {short(process.process.vdi_uuid)}" if process.process.vdi_uuid else ""
         return f": {process.process.kind}{where} stands at {size(process.done_bytes)} (state {process.process.state})"
     return ""
+
+
+def _or_dead(state: PoolState) -> str:
+    """Files from a host do not show its processes: a GC that was killed looks like one that hangs."""
+    return ", unless its process has died, which SMlog does not tell" if state.offline else ""
 
 
 def _holder(sr: SrState) -> str:

@@ -57,7 +57,7 @@ def held(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condit
             sr,
             "VDI_HELD_BY_CONTROL_DOMAIN",
             "warning",
-            f"Disk {vdi_words(sr, vdi)} of {sr_words(sr)} is attached to a control domain since"
+            f"Disk {vdi_words(sr, vdi)} of {sr_words(sr)} has been attached to a control domain for"
             f" {duration((now - since).total_seconds())} with no task at work on it.",
             now=now,
             since=since + timedelta(seconds=limits.control_domain_seconds),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from chainwatch_collector.track.coverage import Coverage
 from chainwatch_collector.track.observations import LockHeld
-from collector.judge.scene import MASTER, MEMBER, Scene, pending_chain, process, quiet_pool
+from collector.judge.scene import MASTER, MEMBER, Scene, offline, pending_chain, process, quiet_pool
 from smlog import OTHER_SR, SR, Smlog
 
 
@@ -74,6 +74,13 @@ def test_waiting_for_a_lock_names_the_holder() -> None:
     assert "held by pid 777" in found.summary
     scene.log(scene.smlog().gc(100, "Found 0 cache files").chain(100).finish(100))
     assert "GC_STUCK" not in scene.codes()
+
+
+def test_offline_a_dead_run_looks_like_a_stuck_one_and_that_is_said() -> None:
+    log = Smlog().start(100).chain(100).gc(100, f"Starting asynch srUpdate for SR {SR}")
+    log.tick(3600).sm(200, f"sr_scan {{'sr_uuid': '{OTHER_SR}'}}")
+    found = offline(log)["GC_STUCK"]
+    assert found.summary.endswith("unless its process has died, which SMlog does not tell.")
 
 
 GC_LOCK = LockHeld(sr_uuid=SR, lock="gc_active", pid=100, start_ticks=1, waiting=False)
