@@ -34,7 +34,7 @@ def unreachable(state: PoolState, now: datetime, limits: Thresholds) -> Iterator
         code="POOL_UNREACHABLE",
         subject=subject,
         severity="error",
-        summary=f"Pool {subject.name or subject.uuid} has not answered for {duration((now - since).total_seconds())}:"
+        summary=f"No XenAPI session with pool {subject.name or subject.uuid} for {duration((now - since).total_seconds())}:"
         f" {picture.problem}{seen}.",
         since=since + timedelta(seconds=limits.pool_unreachable_seconds),
         variant=kind_of(picture.problem),
