@@ -37,13 +37,14 @@ EVENT_CLASSES: Final = tuple(name.lower() for name in CLASSES)
 class Rhythm(NamedTuple):
     """Seconds. `pause`: between two calls, since each costs the coordinator a pass over its tables; `wait`: how long
     the server may hold a call; `margin`: how much later the answer may come at first, doubled up to `most_margin` when
-    it does not: a connection that is half open is found that fast. `messages`: between two polls; `rates`: likewise of
+    it does not: a connection that is half open is found that fast. These three make that what changed is seen within
+    5 s, also through a connection that is lost meanwhile. `messages`: between two polls; `rates`: likewise of
     the hosts' rates, while a transfer runs.
     """
 
     pause: float = 1.0
     wait: float = 1.0
-    margin: float = 2.0
+    margin: float = 1.5
     most_margin: float = 60.0
     messages: float = 30.0
     rates: float = 60.0
@@ -171,6 +172,8 @@ class PoolFollower:
     def _follow(self, session: PoolSession) -> None:
         if self._assembly is None:
             self._fetch(session)
+        elif not self._stop.is_set():
+            self._step(session)  # at once: time was lost already
         while not self._stop.wait(self._rhythm.pause):
             self._step(session)
 

@@ -16,8 +16,11 @@ from lab.xapi.handle import LabPool, lab_pool
 from lab.xapi.pool import XapiPool
 
 RHYTHM = Rhythm(pause=0.05, wait=0.2, margin=0.5, messages=0.1)
-PACE = Pace(first=0.05, most=0.2, booting_first=0.05, booting_most=0.2)
+PACE = Pace(first=0.05, most=0.2)
 TIMEOUTS = Timeouts(connect=2, call=5, login=2, logout=1)
+CONVERGED_SECONDS = 5.0
+"""How soon after its last change the picture must be the server's."""
+TICK_SECONDS = 0.02
 PATIENCE_SECONDS = 30.0
 """How long a test waits for what must come: long, since the machine may be busy."""
 
@@ -40,7 +43,10 @@ def lab() -> Iterator[LabPool]:
 class Followed:
     """A follower under test and every picture that it showed."""
 
-    def __init__(self, lab: LabPool, addresses: tuple[str, ...] = (), before: Picture | None = None) -> None:
+    def __init__(
+        self, lab: LabPool, addresses: tuple[str, ...] = (), before: Picture | None = None, *, hurried: bool = True
+    ) -> None:
+        """`hurried`: shorter pauses than in life."""
         self.lab = lab
         self.pictures: list[Picture] = []
         self.follower = PoolFollower(
@@ -50,9 +56,9 @@ class Followed:
             Trust(ca_file=lab.ca_file),
             lambda _key, picture: self.pictures.append(picture),
             before=before,
-            rhythm=RHYTHM,
-            pace=PACE,
-            timeouts=TIMEOUTS,
+            rhythm=RHYTHM if hurried else None,
+            pace=PACE if hurried else None,
+            timeouts=TIMEOUTS if hurried else None,
         )
 
     @property
@@ -68,6 +74,23 @@ class Followed:
                 return picture
             time.sleep(0.01)
         raise AssertionError(f"not within {PATIENCE_SECONDS} s: {what}; problem: {self.picture.problem!r}")
+
+    def converges(self) -> None:
+        """Equal to the server within `CONVERGED_SECONDS` from now, not counting what other processes take of the
+        machine: a tick that came late by so much is not time that the follower had.
+        """
+        there, seen, left = without_times(picture_from_dump(self.lab.dump())), None, CONVERGED_SECONDS
+        while left > 0:
+            if self.picture is not seen:
+                seen = self.picture
+                if seen.reachable and without_times(seen) == there:
+                    return
+            time.sleep(TICK_SECONDS)
+            left -= TICK_SECONDS
+        raise AssertionError(
+            f"not equal within {CONVERGED_SECONDS} s: {difference(without_times(self.picture), there)};"
+            f" problem: {self.picture.problem!r}"
+        )
 
     def until_equal(self) -> None:
         """Every object as the server has it, over the slim fields."""

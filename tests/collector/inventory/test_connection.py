@@ -62,7 +62,7 @@ def test_what_breaks_again_and_again_is_asked_later_and_later() -> None:
         step = connection.next_step()
         assert isinstance(step, Pause)
         seconds.append(step.seconds)
-    assert seconds == [0.5, 1, 2, 4]
+    assert seconds == [0.5, 1, 2, 2.5]
     connection.next_step()
     connection.logged_in("a", "pool-1", [])
     connection.broke("a", Problem("role", "the user may not read"))
@@ -93,7 +93,7 @@ def test_a_refused_login_asks_nobody_for_five_minutes() -> None:
 
 
 def test_a_booting_host_is_asked_again_later_and_later() -> None:
-    connection = Connection(["a", "b"])
+    connection = Connection(["a", "b"], pace=Pace(patient_rounds=4))
     seconds = []
     for _ in range(8):
         assert connection.next_step() == Attempt(("a",))
@@ -101,7 +101,7 @@ def test_a_booting_host_is_asked_again_later_and_later() -> None:
         step = connection.next_step()
         assert isinstance(step, Pause)
         seconds.append(step.seconds)
-    assert seconds == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert seconds == [0.5, 1, 2, 2.5, 8, 16, 32, 60]
 
 
 def test_an_outage_is_asked_about_every_few_seconds_first() -> None:
@@ -113,7 +113,7 @@ def test_an_outage_is_asked_about_every_few_seconds_first() -> None:
         step = connection.next_step()
         assert isinstance(step, Pause)
         seconds.append(step.seconds)
-    assert seconds == [0.5, 1, 2, 4, 4, 16, 30, 30]
+    assert seconds == [0.5, 1, 2, 2.5, 2.5, 16, 30, 30]
 
 
 def test_a_host_of_another_pool_is_not_ours() -> None:

@@ -32,6 +32,7 @@ class HostServer:
     faults: Faults = field(default_factory=Faults)
     _server: asyncio.Server | None = None
     _connections: set["asyncio.Task[None]"] = field(default_factory=set)
+    _forgotten: set["asyncio.Task[None]"] = field(default_factory=set)
 
     async def start(self) -> None:
         """Raises `OSError` when the address is taken. Listening already is nothing."""
@@ -60,6 +61,10 @@ class HostServer:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def forget(self) -> None:
+        """Half-open: the connections that there are stay, and never get an answer any more; new ones work."""
+        self._forgotten |= self._connections
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -73,6 +78,7 @@ class HostServer:
             writer.transport.abort()
         finally:
             self._connections.discard(task)
+            self._forgotten.discard(task)
             if not writer.is_closing():
                 writer.transport.abort()
             with contextlib.suppress(ConnectionError, ssl.SSLError, TimeoutError):
@@ -89,7 +95,7 @@ class HostServer:
             if request is None or self.faults.down:
                 return
             method, response = await self._answer(request)
-            if self.faults.silent:
+            if self.faults.silent or asyncio.current_task() in self._forgotten:
                 await asyncio.Event().wait()
             if self.faults.truncates(method):
                 size = sum(len(piece) for piece in response.body)

@@ -77,6 +77,12 @@ async def heal(pool: XapiPool, host: str = "") -> None:
             await server.cut()
 
 
+def forget_connections(pool: XapiPool, host: str = "") -> None:
+    """Connections become half-open, as after a firewall's restart: open for the client, unknown to the server."""
+    for server in _servers(pool, host):
+        server.forget()
+
+
 def _servers(pool: XapiPool, host: str) -> list[Any]:
     return [pool.servers[pool.host(host)]] if host else list(pool.servers.values())
 
@@ -90,5 +96,6 @@ ALL: tuple[Callable[..., Any], ...] = (
     set_live,
     set_enabled,
     fault,
+    forget_connections,
     heal,
 )
