@@ -34,8 +34,8 @@ def unreachable(state: PoolState, now: datetime, limits: Thresholds) -> Iterator
         code="POOL_UNREACHABLE",
         subject=subject,
         severity="error",
-        summary=f"No XenAPI session with pool {subject.name or subject.uuid} for {duration((now - since).total_seconds())}:"
-        f" {picture.problem}{seen}.",
+        summary=f"No XenAPI session with pool {subject.name or subject.uuid} for"
+        f" {duration((now - since).total_seconds())}: {picture.problem}{seen}.",
         since=since + timedelta(seconds=limits.pool_unreachable_seconds),
         variant=kind_of(picture.problem),
     )
