@@ -10,18 +10,19 @@ from pathlib import Path
 from typing import Set, Type
 
 from agent.disk import Disk, numbers
+from agent.disk_rules import DiskRules
 from agent.driver import Driver
 from agent.ledger import Ledger
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
 # `make test-long` raises it.
 EXAMPLES = int(os.environ.get("CHAINWATCH_DELIVERY_EXAMPLES", "60"))
 LINE = len(Disk.line(1))
 
 
-class Delivery(RuleBasedStateMachine):
+class Delivery(DiskRules):
     """Any of it at any time."""
 
     @initialize()
@@ -34,35 +35,6 @@ class Delivery(RuleBasedStateMachine):
         self.driver.settle()
         self.driver.ledger.backup()
 
-    @rule(lines=st.integers(1, 60))
-    def write(self, lines: int) -> None:
-        self.disk.write(lines)
-
-    @rule()
-    def write_partial(self) -> None:
-        self.disk.write_partial()
-
-    @rule(late=st.integers(0, 5))
-    def rotate(self, late: int) -> None:
-        if self.disk.live.stat().st_size:
-            self.disk.rotate(late)
-
-    @rule(times=st.integers(2, 5))
-    def rotate_often(self, times: int) -> None:
-        for _ in range(times):
-            self.disk.write(3)
-            self.disk.rotate()
-        self.disk.compress()
-
-    @rule()
-    def delete(self) -> None:
-        for number in self.disk.rotated()[-1:]:
-            self.disk.remove(number)
-
-    @rule()
-    def compress(self) -> None:
-        self.disk.compress()
-
     @rule()
     def truncate(self) -> None:
         # What nobody has ever looked at leaves no trace.
@@ -72,11 +44,6 @@ class Delivery(RuleBasedStateMachine):
         for _ in range(4):
             self.driver.step(acknowledge=False)
         self.disk.truncate()
-
-    @rule()
-    def copytruncate(self) -> None:
-        if self.disk.live.stat().st_size:
-            self.disk.copytruncate()
 
     @rule(times=st.integers(1, 8), acknowledge=st.booleans())
     def step(self, times: int, acknowledge: bool) -> None:

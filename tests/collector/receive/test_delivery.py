@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from agent.bad_blocks import BadBlocks
+from agent.disk_rules import DiskRules
 from chainwatch.v1 import ingest_service_pb2
 from chainwatch_collector.keep.intake import Refusal
 from collector.receive.delivering_agent import DeliveringAgent
@@ -32,7 +33,7 @@ from collector.receive.direct import (
 from collector.receive.witness import WitnessedDisk
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 from lab.delivery_proof import check, evidence_of
 from lab.wire import hello
 
@@ -41,9 +42,10 @@ WINDOW_BYTES = 3000
 AGENTS = st.sampled_from((0, 0, 0, 1))
 
 
-class Delivery(RuleBasedStateMachine):
+class Delivery(DiskRules):
     """Any of it at any time."""
 
+    disk: WitnessedDisk
     make_storage: Callable[[Path], Storage]
 
     @initialize()
@@ -63,47 +65,13 @@ class Delivery(RuleBasedStateMachine):
 
     # --- the disk ---------------------------------------------------------------------------------------------
 
-    @rule(lines=st.integers(1, 60))
-    def write(self, lines: int) -> None:
-        self.disk.write(lines)
-
-    @rule()
-    def write_partial(self) -> None:
-        self.disk.write_partial()
-
-    @rule(late=st.integers(0, 5))
-    def rotate(self, late: int) -> None:
-        if self.disk.live.stat().st_size:
-            self.disk.rotate(late)
-
     @rule(lines=st.integers(1, 5))
     def write_late(self, lines: int) -> None:
         self.disk.write_late(lines)
 
-    @rule(times=st.integers(2, 6))
-    def rotate_often(self, times: int) -> None:
-        for _ in range(times):
-            self.disk.write(3)
-            self.disk.rotate()
-        self.disk.compress()
-
-    @rule()
-    def compress(self) -> None:
-        self.disk.compress()
-
-    @rule()
-    def delete_oldest(self) -> None:
-        for number in self.disk.rotated()[-1:]:
-            self.disk.remove(number)
-
     @rule()
     def truncate(self) -> None:
         self.disk.truncate()
-
-    @rule()
-    def copytruncate(self) -> None:
-        if self.disk.live.stat().st_size:
-            self.disk.copytruncate()
 
     # --- the agents -------------------------------------------------------------------------------------------
 
