@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 from chainwatch_collector.chains.forest import MAX_DEPTH
 from chainwatch_collector.chains.scope import family
-from chainwatch_collector.chains.space import LeafSize, Range, attach_need, free_bytes, snapshot_need
+from chainwatch_collector.chains.space import LeafSize, Range, free_bytes, snapshot_need
 from chainwatch_collector.inventory.records import Sr, Vdi
 
 ErrorCode = Literal[44, 81, 109, 180]
@@ -41,9 +41,3 @@ def of_snapshot(
 def snapshot_error(sr: Sr) -> ErrorCode:
     """What a snapshot without room ends in: file SRs have no check before (smlog.md 6.3)."""
     return 81 if family(sr) == "file" else 44
-
-
-def of_attach(sr: Sr, vdi: Vdi) -> Refusal | None:
-    """Whether starting a VM with this disk is refused, 180: its thick LVM volume cannot be inflated."""
-    need = attach_need(sr, vdi)
-    return of_space(sr, Range(need, need), 180) if need else None
