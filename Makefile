@@ -42,7 +42,7 @@ test-long: setup ## the same code with the big numbers; SEEDS=1000, SEED=n, ONLY
 	@scripts/test-long
 
 .PHONY: audit
-audit: setup ## known vulnerabilities in what is shipped; 0 none without a reason, else an error: 1 some, 75 nobody could be asked; OSV_URL=
+audit: setup ## known vulnerabilities in what is shipped: error 1 for one without a reason, 75 if nobody could be asked; OSV_URL=
 	@scripts/audit
 
 .PHONY: demo

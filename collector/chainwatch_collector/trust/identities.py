@@ -146,7 +146,7 @@ class Identities:
             reason = found.reason or "this certificate is not of the collector's CA"
             raise RefusedError(401, reason, _HINT)
         issued = self._issuing(request)(host_uuid)
-        await self._write(partial(records.keep_renewed, host_uuid=host_uuid, issued=issued, peer=peer))
+        await self._write(partial(records.keep_renewed, host_uuid=host_uuid, issued=issued, peer=peer, now=now))
         return self._body(host_uuid, issued.pem, issued.not_after)
 
     async def revoke(self, host_uuid: str, by: str, pool_uuid: str | None) -> Revoked:

@@ -111,11 +111,11 @@ def redeem(connection: Connection, asked: Redemption, issue: Callable[[str], Iss
     return Enrolled(row.host_uuid, issued)
 
 
-def keep_renewed(connection: Connection, host_uuid: str, issued: Issued, peer: str) -> None:
+def keep_renewed(connection: Connection, host_uuid: str, issued: Issued, peer: str, now: datetime) -> None:
     """Keep it beside the one in use, which retires when this one is first used."""
     _keep(connection, host_uuid, issued, "renewal")
     detail = f"asked from {peer}, until {issued.not_after:%Y-%m-%d}"
-    _audit(connection, issued.issued_at, f"host {host_uuid}", "renew", host_uuid, "done", detail)
+    _audit(connection, now, f"host {host_uuid}", "renew", host_uuid, "done", detail)
 
 
 def first_used(connection: Connection, shown: Shown, now: datetime) -> None:
