@@ -54,7 +54,7 @@ class Assembly:
             self._put_vdi(f)
         elif kind == "host":
             self._metrics_of[ref] = f.reference("metrics") or ""
-            self._tables[kind].put(ref, slim_host(f, self._tables["host_metrics"].get(self._metrics_of[ref])))
+            self._tables[kind].put(ref, slim_host(f, self._live_of(f)))
         else:
             self._tables[kind].put(ref, SLIMMERS[kind](f))
             if kind == "host_metrics":
@@ -69,6 +69,27 @@ class Assembly:
         if vdi is not None:
             self._srs[vdi.sr_ref].drop(vdi)
             self._touched.add(vdi.sr_ref)
+
+    def sr_refs(self) -> set[Ref]:
+        """SRs, those too that only VDIs name."""
+        return set(self._tables["SR"]) | {ref for ref, vdis in self._srs.items() if len(vdis.rows)}
+
+    def vdi_refs(self, sr_ref: Ref) -> set[Ref]:
+        """The VDIs of one SR."""
+        vdis = self._srs.get(sr_ref)
+        return {vdi.ref for vdi in vdis.rows.shown().values()} if vdis is not None else set()
+
+    def differs(self, kind: str, ref: Ref, raw: Mapping[str, Any] | None) -> bool:
+        """Whether an object is otherwise here than this record of it says, None: that there is none."""
+        if raw is None:
+            return ref in self.refs(kind)
+        f = Fields(kind, ref, raw)
+        if kind == "VDI":
+            vdi, bitmap = slim_vdi(f)
+            sr, old = self._srs.get(vdi.sr_ref), self._vdis.get(ref)
+            return old is None or sr is None or old.uuid != vdi.uuid or sr.differs(vdi, bitmap)
+        row = slim_host(f, self._live_of(f)) if kind == "host" else SLIMMERS[kind](f)
+        return ref not in self._tables[kind] or bool(self._tables[kind].get(ref) != row)
 
     def needed(self) -> list[Ref]:
         """VDIs whose record must be put again before `settle` (see `SrVdis`)."""
@@ -113,6 +134,9 @@ class Assembly:
             sr = self._srs[vdi.sr_ref] = SrVdis()
         self._vdis[vdi.ref] = sr.put(vdi, bitmap)
         self._touched.add(vdi.sr_ref)
+
+    def _live_of(self, host: Fields) -> bool | None:
+        return self._tables["host_metrics"].get(host.reference("metrics") or "")
 
     def _join_live(self, metrics_ref: Ref) -> None:
         live = self._tables["host_metrics"].get(metrics_ref)

@@ -9,7 +9,7 @@ from chainwatch_collector.inventory.assembly import KIND_OF_EVENT, Assembly
 from chainwatch_collector.inventory.methods import CLASSES
 from chainwatch_collector.inventory.problems import failure_code
 from chainwatch_collector.inventory.records import Ref
-from chainwatch_collector.inventory.session import EventBatch, PoolSession, Query
+from chainwatch_collector.inventory.session import EventBatch, PoolSession, Query, vdis_of
 
 GONE = frozenset({"HANDLE_INVALID", "UUID_INVALID"})
 _MOST_ROUNDS = 4
@@ -47,7 +47,7 @@ def _queries(with_vdis: list[Ref]) -> Iterator[Query]:
         if kind not in ("pool", "VDI"):
             yield Query(kind)
     for sr_ref in with_vdis:
-        yield Query("VDI", f'field "SR" = "{sr_ref}"')
+        yield vdis_of(sr_ref)
 
 
 def apply_batch(assembly: Assembly, batch: EventBatch) -> int:

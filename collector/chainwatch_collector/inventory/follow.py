@@ -25,7 +25,8 @@ from chainwatch_collector.inventory.methods import CLASSES
 from chainwatch_collector.inventory.picture import Picture
 from chainwatch_collector.inventory.problems import TRANSPORT_ERRORS, Problem, problem_of
 from chainwatch_collector.inventory.rates import RatesPoller
-from chainwatch_collector.inventory.session import PoolSession, Timeouts
+from chainwatch_collector.inventory.self_check import CheckPace, SelfCheck
+from chainwatch_collector.inventory.session import EventBatch, PoolSession, Timeouts
 from chainwatch_collector.inventory.tls import Trust
 
 LOG: Final = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class Rhythm(NamedTuple):
     the server may hold a call; `margin`: how much later the answer may come at first, doubled up to `most_margin` when
     it does not: a connection that is half open is found that fast. These three make that what changed is seen within
     5 s, also through a connection that is lost meanwhile. `messages`: between two polls; `rates`: likewise of
-    the hosts' rates, while a transfer runs.
+    the hosts' rates, while a transfer runs; `check`: when the picture is compared with everything read anew.
     """
 
     pause: float = 1.0
@@ -48,11 +49,14 @@ class Rhythm(NamedTuple):
     most_margin: float = 60.0
     messages: float = 30.0
     rates: float = 60.0
+    check: CheckPace = CheckPace()
 
 
 @dataclass
 class FollowCounters:
-    """Totals since start; `repaired` counts objects that were found wrong."""
+    """Totals since start; `repaired` counts objects that were found wrong by their number, `self_check_repaired` those
+    that a self-check found, which should be none.
+    """
 
     logins: int = 0
     full_fetches: int = 0
@@ -60,6 +64,8 @@ class FollowCounters:
     events: int = 0
     repairs: int = 0
     repaired: int = 0
+    self_checks: int = 0
+    self_check_repaired: int = 0
     errors: int = 0
 
 
@@ -99,6 +105,7 @@ class PoolFollower:
             self._connection, credentials, trust, timeouts or Timeouts(), self._stop, self._show_problem
         )
         self._rates = RatesPoller(trust, self._rhythm.rates)
+        self._check = SelfCheck(self._rhythm.check, _widely)
         self._session: PoolSession | None = None
         self._assembly: Assembly | None = None
         self._messages = MessageLog(self.picture.messages)
@@ -182,6 +189,7 @@ class PoolFollower:
         assembly, self._token = fetch.fetch_all(session, self._stop.is_set)
         self.counters.full_fetches += 1
         self._accepted.clear()
+        self._check.restart()
         self._assembly = assembly
         LOG.info("pool %s: %d VDIs in %.1f s", self.key, assembly.count("VDI"), time.monotonic() - began)
         self._poll_messages(session)
@@ -200,6 +208,7 @@ class PoolFollower:
         self.counters.events += fetch.apply_batch(assembly, batch)
         self._token = batch.token
         self._compare(session, assembly, batch.counts)
+        self._self_check(session, assembly, batch)
         fetch.complete(session, assembly)
         self._poll_messages(session)
         self._connection.steady()
@@ -216,6 +225,13 @@ class PoolFollower:
             self.counters.repaired += wrong
             LOG.info("pool %s: %s: %d here, %d there, %d repaired", self.key, kind, *pair, wrong)
             self._accepted[kind] = (assembly.count(kind), pair[1])
+
+    def _self_check(self, session: PoolSession, assembly: Assembly, batch: EventBatch) -> None:
+        wrong = self._check.step(session, assembly, batch)
+        self.counters.self_checks = self._check.checks
+        self.counters.self_check_repaired += wrong
+        if wrong:
+            LOG.warning("pool %s: the self-check found %d objects wrong and repaired them", self.key, wrong)
 
     def _poll_messages(self, session: PoolSession) -> None:
         if time.monotonic() - self._messages_at < self._rhythm.messages:
@@ -267,3 +283,7 @@ def _not_asked(before: Picture | None, now: datetime) -> Picture:
 
 def _spread(seconds: float) -> float:
     return seconds * random.uniform(1.0, 1.3)  # no secret: pools that failed together do not come back together
+
+
+def _widely(seconds: float) -> float:
+    return seconds * random.uniform(0.5, 1.5)

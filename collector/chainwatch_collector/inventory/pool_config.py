@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from chainwatch_collector.config_file import ConfigError, Section, parse_file
 from chainwatch_collector.inventory.dial import Credentials, SecretError
+from chainwatch_collector.inventory.self_check import CheckPace
 from chainwatch_collector.inventory.tls import Trust, parse_fingerprint
 
 CREDENTIALS: Final = "${CREDENTIALS_DIRECTORY}/"
@@ -22,6 +23,7 @@ class PoolSettings(Section):
     `addresses`: hosts of the pool, host or host:port. `fingerprints`: SHA-256 of the certificates that are trusted;
     `ca_file`: PEM of certificates or their CA; neither: the system's CAs; `insecure`: anyone. `rescan_username`:
     who asks for a scan (XenAPI's role vm-power-admin), so that the other user needs no more than read-only.
+    `self_check_hours`: between two comparisons of the picture with the whole pool, 0 for none.
     """
 
     name: str = ""
@@ -36,6 +38,7 @@ class PoolSettings(Section):
     verify_host_name: bool = True
     # Times of the backup window, "HH:MM-HH:MM" in the pool's zone; empty: learnt from the jobs.
     backup_windows: list[str] = Field(default_factory=list)
+    self_check_hours: Annotated[float, Field(ge=0, le=24 * 30)] = 12.0
     source: Path = Path()
 
     @field_validator("addresses")
@@ -98,6 +101,11 @@ class PoolSettings(Section):
     def credentials(self) -> Credentials:
         """For a follower."""
         return Credentials(self.username, self.password)
+
+    @property
+    def check_pace(self) -> CheckPace:
+        """When the picture is compared with the pool."""
+        return CheckPace(self.self_check_hours * 3600)
 
     def rescan_credentials(self) -> Credentials:
         """For a scan: its own user's, where there is one."""

@@ -56,6 +56,11 @@ class Query(NamedTuple):
     where: str = ""
 
 
+def vdis_of(sr_ref: Ref) -> Query:
+    """The VDIs of one SR."""
+    return Query("VDI", f'field "SR" = "{sr_ref}"')
+
+
 class _Asked(NamedTuple):
     """A call whose answer is to come over `transport`."""
 

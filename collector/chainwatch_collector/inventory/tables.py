@@ -19,6 +19,9 @@ class Table(Generic[Row]):
     def __len__(self) -> int:
         return len(self._rows)
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._rows
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)
 
@@ -77,6 +80,12 @@ class SrVdis:
         self._see(uuid, bitmap)
         self.rows.put(uuid, vdi)
         return self.rows.get(uuid) or vdi
+
+    def differs(self, vdi: Vdi, bitmap: Bitmap | None) -> bool:
+        """Whether `put` would change anything."""
+        old = self.rows.get(vdi.uuid)
+        now = None if bitmap is None else digest(bitmap.deflated)
+        return old is None or now != self._digests.get(vdi.uuid) or old != vdi._replace(merged_blocks=old.merged_blocks)
 
     def drop(self, vdi: Vdi) -> None:
         """It is gone."""

@@ -119,7 +119,7 @@ class InventoryPart:
             pool.trust(),
             self._from_thread,
             before=await self._load(core, pool.key),
-            rhythm=self._rhythm,
+            rhythm=self._rhythm or Rhythm(check=pool.check_pace),
             pace=self._pace,
             timeouts=self._timeouts,
         )

@@ -44,9 +44,15 @@ class Followed:
     """A follower under test and every picture that it showed."""
 
     def __init__(
-        self, lab: LabPool, addresses: tuple[str, ...] = (), before: Picture | None = None, *, hurried: bool = True
+        self,
+        lab: LabPool,
+        addresses: tuple[str, ...] = (),
+        before: Picture | None = None,
+        *,
+        hurried: bool = True,
+        rhythm: Rhythm = RHYTHM,
     ) -> None:
-        """`hurried`: shorter pauses than in life."""
+        """`hurried`: shorter pauses than in life, by `rhythm`."""
         self.lab = lab
         self.pictures: list[Picture] = []
         self.follower = PoolFollower(
@@ -56,7 +62,7 @@ class Followed:
             Trust(ca_file=lab.ca_file),
             lambda _key, picture: self.pictures.append(picture),
             before=before,
-            rhythm=RHYTHM if hurried else None,
+            rhythm=rhythm if hurried else None,
             pace=PACE if hurried else None,
             timeouts=TIMEOUTS if hurried else None,
         )

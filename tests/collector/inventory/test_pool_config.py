@@ -36,6 +36,12 @@ def test_a_pool(tmp_path: Path) -> None:
     assert "pass word" not in repr(made) + repr(made.credentials())
 
 
+def test_when_a_picture_is_checked(tmp_path: Path) -> None:
+    assert pool(tmp_path).check_pace.every == 12 * 3600
+    assert pool(tmp_path, "self_check_hours = 0.5").check_pace.every == 1800
+    assert pool(tmp_path, "self_check_hours = 0").check_pace.every == 0
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -43,6 +49,7 @@ def test_a_pool(tmp_path: Path) -> None:
         ('insecure = true\nca_file = "x"', "ca_file, fingerprints and insecure exclude each other: keep one"),
         ('password = "oh"', "password: unknown key; did you mean password_file?"),
         ("insecure = 'yes'", "insecure: should be a valid boolean"),
+        ("self_check_hours = -1", "self_check_hours: should be greater than or equal to 0"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, more: str, message: str) -> None:
