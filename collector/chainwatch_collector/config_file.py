@@ -2,6 +2,7 @@
 
 import difflib
 import tomllib
+from collections.abc import Set
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,7 +21,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-def parse_file(path: Path, model: type[Model], ours: set[str]) -> Model:
+def parse_file(path: Path, model: type[Model], ours: Set[str]) -> Model:
     """The file as `model`, its `source` set to the path; `ours` are fields that a file may not set.
 
     Raises `ConfigError`.

@@ -39,7 +39,8 @@ class LoggedIn(NamedTuple):
 
 class Dialer:
     """One pool's logins. `on_pause(problem)` is told when nobody could be reached; `resume_seconds`: how long the
-    session that just broke may take to answer on a new connection before a new one is opened.
+    session that just broke may take to answer on a new connection before a new one is opened. `trust` is that of the
+    next login.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Dialer:
     ) -> None:
         self._connection = connection
         self._credentials = credentials
-        self._trust = trust
+        self.trust = trust
         self._timeouts = timeouts
         self._stop = stop
         self._on_pause = on_pause
@@ -143,7 +144,7 @@ class Dialer:
     def _log_in(self, address: str) -> LoggedIn | Problem:
         try:
             password = self._credentials.password()
-            session = PoolSession(address, self._trust, self._timeouts)
+            session = PoolSession(address, self.trust, self._timeouts)
         except (SecretError, TrustError) as error:
             return Problem("login" if isinstance(error, SecretError) else "tls", str(error))
         with self._lock:

@@ -20,11 +20,13 @@ from chainwatch_collector.inventory import fetch
 from chainwatch_collector.inventory.assembly import Assembly
 from chainwatch_collector.inventory.connection import Connection, Pace, with_port_of
 from chainwatch_collector.inventory.dial import Credentials, Dialer, LoggedIn, log_out
+from chainwatch_collector.inventory.member_certificates import member_fingerprints
 from chainwatch_collector.inventory.messages import MessageLog
 from chainwatch_collector.inventory.methods import CLASSES
 from chainwatch_collector.inventory.picture import Picture
 from chainwatch_collector.inventory.problems import TRANSPORT_ERRORS, Problem, problem_of
 from chainwatch_collector.inventory.rates import RatesPoller
+from chainwatch_collector.inventory.records import Ref
 from chainwatch_collector.inventory.self_check import CheckPace, SelfCheck
 from chainwatch_collector.inventory.session import EventBatch, PoolSession, Timeouts
 from chainwatch_collector.inventory.tls import Trust
@@ -40,7 +42,8 @@ class Rhythm(NamedTuple):
     the server may hold a call; `margin`: how much later the answer may come at first, doubled up to `most_margin` when
     it does not: a connection that is half open is found that fast. These three make that what changed is seen within
     5 s, also through a connection that is lost meanwhile. `messages`: between two polls; `rates`: likewise of
-    the hosts' rates, while a transfer runs; `check`: when the picture is compared with everything read anew.
+    the hosts' rates, while a transfer runs; `check`: when the picture is compared with everything read anew;
+    `certificates`: between two looks at those of the hosts, where they are pinned.
     """
 
     pause: float = 1.0
@@ -50,6 +53,7 @@ class Rhythm(NamedTuple):
     messages: float = 30.0
     rates: float = 60.0
     check: CheckPace = CheckPace()
+    certificates: float = 3600.0
 
 
 @dataclass
@@ -72,6 +76,8 @@ class FollowCounters:
 class PoolFollower:
     """`start`, then `on_picture(key, picture)` from its own thread at every change and at least every few seconds.
 
+    Where certificates are pinned, `on_learned(key, fingerprints)` is told those of the hosts whenever they changed.
+
     `picture` is the newest; `before` the one that was stored, shown until the pool answers.
     """
 
@@ -88,8 +94,12 @@ class PoolFollower:
         pace: Pace | None = None,
         timeouts: Timeouts | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        on_learned: Callable[[str, frozenset[str]], None] = lambda _key, _fingerprints: None,
     ) -> None:
         self.key = key
+        self._trust = trust
+        self._on_learned = on_learned
+        self._certificates = frozenset[Ref](), float("-inf")
         self.counters = FollowCounters()
         self.picture = _not_asked(before, clock())
         self._on_picture = on_picture
@@ -194,6 +204,7 @@ class PoolFollower:
         LOG.info("pool %s: %d VDIs in %.1f s", self.key, assembly.count("VDI"), time.monotonic() - began)
         self._poll_messages(session)
         self._show()
+        self._learn_certificates(session)
 
     def _step(self, session: PoolSession) -> None:
         assembly = self._assembly
@@ -213,6 +224,7 @@ class PoolFollower:
         self._poll_messages(session)
         self._connection.steady()
         self._show()
+        self._learn_certificates(session)
 
     def _compare(self, session: PoolSession, assembly: Assembly, counts: dict[str, int]) -> None:
         """Repair what differs, once: what a repair cannot bring in line (a role that hides rows) is left."""
@@ -232,6 +244,25 @@ class PoolFollower:
         self.counters.self_check_repaired += wrong
         if wrong:
             LOG.warning("pool %s: the self-check found %d objects wrong and repaired them", self.key, wrong)
+
+    def _learn_certificates(self, session: PoolSession) -> None:
+        """A member that becomes the coordinator must be trusted: over this session, which is, its certificate is told.
+
+        Looked at when hosts came or went, and now and then since one may be renewed.
+        """
+        hosts, (seen, at) = frozenset(self.picture.hosts), self._certificates
+        if not self._trust.learns or (hosts == seen and time.monotonic() - at < self._rhythm.certificates):
+            return
+        self._certificates = hosts, time.monotonic()
+        try:
+            learned = frozenset(member_fingerprints(session).values())
+        except XenAPI.Failure as failure:
+            LOG.warning("pool %s: its certificates are not told: %s", self.key, problem_of(failure).text)
+            return
+        if learned and learned != self._trust.learned:
+            LOG.info("pool %s: the certificates of %d hosts are trusted, as it told them", self.key, len(learned))
+            self._trust = self._dialer.trust = self._rates.trust = replace(self._trust, learned=learned)
+            self._on_learned(self.key, learned)
 
     def _poll_messages(self, session: PoolSession) -> None:
         if time.monotonic() - self._messages_at < self._rhythm.messages:

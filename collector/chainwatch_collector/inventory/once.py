@@ -11,10 +11,11 @@ import XenAPI
 
 from chainwatch_collector.inventory.connection import Connection
 from chainwatch_collector.inventory.dial import Dialer, LoggedIn, log_out
+from chainwatch_collector.inventory.member_certificates import member_fingerprints
 from chainwatch_collector.inventory.messages import MessageLog
 from chainwatch_collector.inventory.methods import CLASSES
 from chainwatch_collector.inventory.pool_config import PoolSettings
-from chainwatch_collector.inventory.problems import TRANSPORT_ERRORS, Problem, failure_code, problem_of
+from chainwatch_collector.inventory.problems import TRANSPORT_ERRORS, Problem, problem_of
 from chainwatch_collector.inventory.records import Ref
 from chainwatch_collector.inventory.scrub import scrubbed
 from chainwatch_collector.inventory.session import Timeouts, netloc
@@ -84,7 +85,7 @@ def examine(found: LoggedIn) -> Report:
     pools = dict(session.records("pool"))
     ref, record = next(iter(pools.items()), ("", {}))
     session.call("event.inject", "pool", ref)
-    certificates = _fingerprints(found)
+    certificates = member_fingerprints(session)
     members = tuple(
         Member(
             str(host.get("name_label", "")),
@@ -124,21 +125,6 @@ def shown_certificate(address: str, timeouts: Timeouts | None = None) -> str:
         return fingerprint(sock.getpeercert(binary_form=True) or b"")
     finally:
         transport.close()
-
-
-def _fingerprints(found: LoggedIn) -> dict[Ref, str]:
-    """host ref -> fingerprint; newer xapis name the field by its hash."""
-    try:
-        certificates = list(found.session.records("Certificate"))
-    except XenAPI.Failure as failure:
-        if failure_code(failure) not in ("MESSAGE_METHOD_UNKNOWN", "MESSAGE_REMOVED"):
-            raise
-        return {}
-    return {
-        str(one.get("host")): str(one.get("fingerprint_sha256") or one.get("fingerprint", "")).replace(":", "").lower()
-        for _, one in certificates
-        if one.get("type", "host") == "host"
-    }
 
 
 def _version(software: Any) -> str:

@@ -14,6 +14,7 @@ from chainwatch_collector.inventory.tls import Trust, parse_fingerprint
 
 CREDENTIALS: Final = "${CREDENTIALS_DIRECTORY}/"
 """A path that starts so is a systemd credential (`LoadCredential=` of the unit)."""
+NOT_OF_THE_FILE: Final = frozenset({"source", "learned"})
 _MOST_SECRET_BYTES: Final = 4096
 
 
@@ -40,6 +41,8 @@ class PoolSettings(Section):
     backup_windows: list[str] = Field(default_factory=list)
     self_check_hours: Annotated[float, Field(ge=0, le=24 * 30)] = 12.0
     source: Path = Path()
+    # Not of the file: what `Trust.learned` says, by who follows the pool.
+    learned: frozenset[str] = frozenset()
 
     @field_validator("addresses")
     @classmethod
@@ -85,6 +88,7 @@ class PoolSettings(Section):
         return Trust(
             ca_file=self.path(self.ca_file) if self.ca_file else None,
             fingerprints=frozenset(self.fingerprints),
+            learned=self.learned,
             insecure=self.insecure,
             verify_host_name=self.verify_host_name,
         )
@@ -117,7 +121,7 @@ class PoolSettings(Section):
 def load_pools(directory: Path) -> list[PoolSettings]:
     """Every pool of a directory by file name; none where there is no directory. Raises `ConfigError`."""
     files = sorted(directory.glob("*.toml")) if directory.is_dir() else []
-    pools = [parse_file(file, PoolSettings, {"source"}) for file in files]
+    pools = [parse_file(file, PoolSettings, NOT_OF_THE_FILE) for file in files]
     seen: dict[str, Path] = {}
     for pool in pools:
         if pool.key in seen:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from chainwatch_collector.config_file import ConfigError, parse_file
-from chainwatch_collector.inventory.pool_config import PoolSettings
+from chainwatch_collector.inventory.pool_config import NOT_OF_THE_FILE, PoolSettings
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 Value = str | bool | list[str]
@@ -42,7 +42,7 @@ def write_pool(directory: Path, name: str, values: Mapping[str, Value]) -> PoolS
     text = "".join(f"{key} = {_toml(value)}\n" for key, value in values.items())
     _write(path, text, 0o644)
     try:
-        return parse_file(path, PoolSettings, {"source"})
+        return parse_file(path, PoolSettings, NOT_OF_THE_FILE)
     except ConfigError:
         path.unlink()
         raise

@@ -28,7 +28,7 @@ class RatesPoller:
     """One per pool; `look` belongs to the pool's thread. A host that does not answer holds up nothing else."""
 
     def __init__(self, trust: Trust, every_seconds: float = POLL_SECONDS) -> None:
-        self._trust = trust
+        self.trust = trust
         self._every = every_seconds
         self._asked_at = float("-inf")
         self._thread: threading.Thread | None = None
@@ -56,7 +56,7 @@ class RatesPoller:
 
     def _ask(self, hosts: Mapping[str, str], session: str) -> None:
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="rates") as pool:
-            asked = {uuid: pool.submit(fetch_rates, at, session, self._trust) for uuid, at in hosts.items()}
+            asked = {uuid: pool.submit(fetch_rates, at, session, self.trust) for uuid, at in hosts.items()}
             found = {uuid: _answer(uuid, future.result) for uuid, future in asked.items()}
         # By our clock: a host's may be off, and the age of what it said is what counts.
         now = datetime.now(UTC)

@@ -16,13 +16,15 @@ class UntrustedCertificateError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
-    """`fingerprints`: SHA-256 of the DER, 64 lower-case hex digits; where there are some, they alone decide.
+    """`fingerprints`: SHA-256 of the DER, 64 lower-case hex digits; where there are some, they alone decide, with
+    those that are `learned`: told over a session that was trusted already, never otherwise.
 
     Without any of it the system's CAs are trusted. xapi's own certificate is self-signed: its PEM is its CA file.
     """
 
     ca_file: Path | None = None
     fingerprints: frozenset[str] = frozenset()
+    learned: frozenset[str] = frozenset()
     insecure: bool = False
     verify_host_name: bool = True
 
@@ -46,12 +48,17 @@ class Trust:
             raise TrustError(f"{self.ca_file}: cannot be read: {error.strerror}") from None
         return context
 
+    @property
+    def learns(self) -> bool:
+        """Whether certificates of other hosts of the pool may be added to the pinned ones."""
+        return bool(self.fingerprints) and not self.insecure
+
     def check(self, certificate: bytes | None) -> None:
         """Before a byte is sent. Raises `UntrustedCertificateError` where it is not among the pinned ones."""
         if self.insecure or not self.fingerprints:
             return
         shown = fingerprint(certificate or b"")
-        if shown not in self.fingerprints:
+        if shown not in self.fingerprints | self.learned:
             raise UntrustedCertificateError(f"its certificate is not pinned: sha256 {shown}")
 
 

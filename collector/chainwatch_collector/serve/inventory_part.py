@@ -26,6 +26,9 @@ from chainwatch_collector.serve.composition import Core
 LOG: Final = logging.getLogger(__name__)
 STORE_SECONDS: Final = 300.0
 STOP_SECONDS: Final = 10.0
+_PINNED: Final = "pinned_certificates"
+_LEARNED: Final = "learned_certificates"
+"""Of a pool's row: SHA-256 of certificates, as configured when those of the other hosts were learned."""
 
 
 def unknown_pool_uuid(key: str) -> str:
@@ -81,7 +84,8 @@ class InventoryPart:
     def settings_of(self, pool_uuid: str) -> PoolSettings | None:
         """The configuration of a pool that has told its uuid."""
         pools = self._core.settings.pools if self._core is not None else []
-        return next((one for one in pools if self._shown.get(one.key) == pool_uuid), None)
+        found = next((one for one in pools if self._shown.get(one.key) == pool_uuid), None)
+        return None if found is None else self._with_learned(found)
 
     def counters(self) -> dict[str, FollowCounters]:
         """By pool name."""
@@ -116,13 +120,21 @@ class InventoryPart:
             pool.key,
             pool.bare_addresses,
             pool.credentials(),
-            pool.trust(),
+            self._with_learned(pool).trust(),
             self._from_thread,
             before=await self._load(core, pool.key),
             rhythm=self._rhythm or Rhythm(check=pool.check_pace),
             pace=self._pace,
             timeouts=self._timeouts,
+            on_learned=self._learned_in_thread,
         )
+
+    def _with_learned(self, pool: PoolSettings) -> PoolSettings:
+        """The pool with what was learned since these fingerprints are pinned, and not by what was pinned before."""
+        known = self._known.get(pool.key)
+        told = known.body if known is not None else {}
+        learned = told.get(_LEARNED, []) if told.get(_PINNED) == sorted(pool.fingerprints) else []
+        return pool.model_copy(update={"learned": frozenset(map(str, learned))})
 
     async def _load(self, core: Core, key: str) -> Picture | None:
         known = self._known.get(key)
@@ -142,6 +154,19 @@ class InventoryPart:
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._received, key, picture)
 
+    def _learned_in_thread(self, key: str, fingerprints: frozenset[str]) -> None:
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._learned, key, fingerprints)
+
+    def _learned(self, key: str, fingerprints: frozenset[str]) -> None:
+        """After the picture that they belong to: kept at once, a failover may come first."""
+        assert self._core is not None
+        pinned = next((pool.fingerprints for pool in self._core.settings.pools if pool.key == key), [])
+        if key in self._known:
+            row = self._known[key]
+            self._keep(row._replace(body=row.body | {_PINNED: sorted(pinned), _LEARNED: sorted(fingerprints)}))
+
     def _received(self, key: str, picture: Picture) -> None:
         self._pictures[key] = picture
         if picture.pool is not None:
@@ -159,9 +184,13 @@ class InventoryPart:
         self._pictured(uuid, picture)
 
     def _know(self, key: str, pool: Pool) -> None:
-        row = PoolRow(pool.uuid, key, {"pool_name": pool.name})
-        if self._known.get(key) != row:
-            self._known[key] = row
+        known = self._known.get(key)
+        body = known.body if known is not None and known.uuid == pool.uuid else {}
+        self._keep(PoolRow(pool.uuid, key, body | {"pool_name": pool.name}))
+
+    def _keep(self, row: PoolRow) -> None:
+        if self._known.get(row.name) != row:
+            self._known[row.name] = row
             self._write(lambda connection: save_pool(connection, row, datetime.now(UTC)))
 
     async def _store_now_and_then(self) -> None:

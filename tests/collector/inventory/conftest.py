@@ -51,20 +51,23 @@ class Followed:
         *,
         hurried: bool = True,
         rhythm: Rhythm = RHYTHM,
+        trust: Trust | None = None,
     ) -> None:
         """`hurried`: shorter pauses than in life, by `rhythm`."""
         self.lab = lab
         self.pictures: list[Picture] = []
+        self.learned: list[frozenset[str]] = []
         self.follower = PoolFollower(
             "pool-1",
             addresses or (f"{lab.address}:{lab.port}",),
             Credentials(lab.reader, lambda: lab.reader_password),
-            Trust(ca_file=lab.ca_file),
+            trust or Trust(ca_file=lab.ca_file),
             lambda _key, picture: self.pictures.append(picture),
             before=before,
             rhythm=rhythm if hurried else None,
             pace=PACE if hurried else None,
             timeouts=TIMEOUTS if hurried else None,
+            on_learned=lambda _key, fingerprints: self.learned.append(fingerprints),
         )
 
     @property

@@ -23,15 +23,15 @@ def lab() -> Iterator[LabPool]:
         yield pool
 
 
-def configured(directory: Path, lab: LabPool, password: str = "") -> Settings:
-    """A collector that follows the lab's pool under the name prod."""
+def configured(directory: Path, lab: LabPool, password: str = "", trust: str = "") -> Settings:
+    """A collector that follows the lab's pool under the name prod; `trust`: instead of all its certificates."""
     (directory / "pools.d").mkdir(exist_ok=True)
     secret = directory / "pools.d" / "prod.pw"
     secret.write_text(password or lab.reader_password)
     secret.chmod(0o600)
+    trust = trust or f'ca_file = "{lab.ca_file}"'
     (directory / "pools.d" / "prod.toml").write_text(
-        f'addresses = ["{lab.address}:{lab.port}"]\nusername = "{lab.reader}"\n'
-        f'password_file = "prod.pw"\nca_file = "{lab.ca_file}"\n'
+        f'addresses = ["{lab.address}:{lab.port}"]\nusername = "{lab.reader}"\npassword_file = "prod.pw"\n{trust}\n'
     )
     pki = Pki(directory / "pki")
     server = pki.server()
@@ -114,3 +114,29 @@ async def test_a_secret_that_others_may_read_is_a_problem_of_the_pool(tmp_path: 
         assert shown.problem.startswith("login: ")
         assert "others may read it: chmod 600" in shown.problem
     assert lab.call(lambda pool: pool.sessions.failed_logins) == 0
+
+
+async def test_certificates_learned_over_a_pinned_one_outlive_the_collector(tmp_path: Path, lab: LabPool) -> None:
+    def pin(host: str) -> str:
+        printed = lab.call(lambda pool: pool.servers[pool.host(host)].certificate.fingerprint)
+        return f'fingerprints = ["{printed}"]'
+
+    settings, uuid = configured(tmp_path, lab, trust=pin("xcp1")), lab.uuid
+    first = Listener()
+    async with Collector(settings, [first.part]):
+        await first.until(lambda: first.reachable(uuid))
+        await first.until(lambda: len(_learned(first, uuid)) == 2)
+    lab.do("fail_over", to="xcp2", old_goes_down=True)
+    second = Listener()
+    async with Collector(settings, [second.part]):
+        await second.until(lambda: second.reachable(uuid))
+        assert _learned(second, uuid) == _learned(first, uuid)
+    third = Listener()
+    async with Collector(configured(tmp_path, lab, trust='fingerprints = ["' + "ab" * 32 + '"]'), [third.part]):
+        await third.until(lambda: third.newest[uuid].problem.startswith("tls: ") if uuid in third.newest else False)
+        assert _learned(third, uuid) == frozenset()
+
+
+def _learned(listener: Listener, uuid: str) -> frozenset[str]:
+    settings = listener.part.settings_of(uuid)
+    return settings.trust().learned if settings is not None else frozenset()
