@@ -209,7 +209,7 @@ class LogFollower:
         gone = GapStart(ROTATED_AWAY, "{}: the file that was followed is no longer on disk".format(self.log))
         if self._newest is not None and not has_a_name(self._newest, found):
             self._open_gap = self._open_gap or gone
-        elif self._open_gap == gone:
+        elif self._newest is not None and self._open_gap == gone:
             # Moved away, and back again.
             self._open_gap = None
         unread = self._met.lost_unread(found)

@@ -77,6 +77,22 @@ def test_a_collector_that_lost_everything_is_told_of_it_too(driver: Driver) -> N
     assert (gap.after_offset, gap.before_offset) == (LINE, 0)
 
 
+def test_a_file_that_was_emptied_and_deleted_is_declared_when_a_line_comes_later(driver: Driver) -> None:
+    disk = Disk(driver.directory)
+    disk.write(1)
+    driver.settle()
+    disk.copytruncate()
+    disk.remove(1)
+    disk.write(1)
+    disk.rotate()
+    disk.remove(1)
+    driver.settle()
+    disk.write(1)
+    driver.settle()
+    assert numbers(driver.ledger.lines()) == [1, 3]
+    assert [(gap.after_offset, gap.before_offset) for gap in driver.ledger.gaps] == [(LINE, 0)]
+
+
 def fill(directory: Path, lines: int) -> Disk:
     disk = Disk(directory)
     disk.write(lines)
