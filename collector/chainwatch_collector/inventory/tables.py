@@ -29,10 +29,14 @@ class Table(Generic[Row]):
         """The row, if there is one."""
         return self._rows.get(key)
 
-    def put(self, key: str, row: Row) -> None:
-        """Take the place of what was there."""
-        if key not in self._rows or self._rows[key] != row:
-            self._writable()[key] = row
+    def put(self, key: str, row: Row) -> Row:
+        """Take the place of what was there; the row that is kept, which is the old one where it is equal."""
+        if key in self._rows:
+            old = self._rows[key]
+            if old == row:
+                return old
+        self._writable()[key] = row
+        return row
 
     def replace(self, key: str, row: Row) -> None:
         """As `put`, of a row that is known to be another."""
@@ -78,8 +82,7 @@ class SrVdis:
         elif old.merged_blocks is not None:
             vdi = vdi._replace(merged_blocks=old.merged_blocks)
         self._see(uuid, bitmap)
-        self.rows.put(uuid, vdi)
-        return self.rows.get(uuid) or vdi
+        return self.rows.put(uuid, vdi)
 
     def differs(self, vdi: Vdi, bitmap: Bitmap | None) -> bool:
         """Whether `put` would change anything."""
