@@ -11,7 +11,7 @@ from chainwatch_collector.receive.shared import IngestListener
 from chainwatch_collector.serve.composition import Core
 from chainwatch_collector.serve.live_tls import LiveTls
 from chainwatch_collector.show.views import Check
-from chainwatch_collector.trust.expiry import worst
+from chainwatch_collector.trust.expiry import Expiry, worst
 from chainwatch_collector.trust.identities import utc_now
 
 LOG = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ class CertificatesPart:
         self._changed, self._every, self._clock = changed, every_seconds, clock
         self._tls: LiveTls | None = None
         self._task: asyncio.Task[None] | None = None
+        self._told: set[tuple[Expiry, str]] = set()
 
     @property
     def listener(self) -> IngestListener | None:
@@ -73,7 +74,17 @@ class CertificatesPart:
 
     async def _run(self, core: Core) -> None:
         while True:
+            self._warn(core.tls)
             await asyncio.sleep(self._every)
             if await asyncio.to_thread(core.tls.look):
                 self._changed()
             core.identities.trust(core.tls.authority)
+
+    def _warn(self, tls: LiveTls) -> None:
+        """Once when a certificate's end comes near, and once when it is there."""
+        now = self._clock()
+        for one in tls.expiries:
+            told = (one, one.standing(now))
+            if told[1] != "ok" and told not in self._told:
+                LOG.warning(one.sentence(now))
+                self._told.add(told)

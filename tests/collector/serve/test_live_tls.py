@@ -196,9 +196,19 @@ async def test_given_files_are_read_again_and_half_of_a_pair_is_not(
         one.clock.now = datetime.now(UTC) + timedelta(days=25)
         told = await one.told(lambda check: check.status == "warning")
         assert "5 days left: put a new one and its key into the files" in told.detail
+        await logged(caplog, "days left: put a new one")
         one.clock.now += timedelta(days=6)
         assert "ended on" in (await one.told(lambda check: check.status == "error")).detail
         assert one.part.counters()["chainwatch_web_certificate_days_left"] < 0
+        await logged(caplog, "ended on")
+
+
+async def logged(caplog: pytest.LogCaptureFixture, part: str) -> None:
+    """The web certificate's end is a warning in the log, once."""
+    async with asyncio.timeout(30):
+        while not (found := [one for one in caplog.messages if one.startswith("web certificate") and part in one]):
+            await asyncio.sleep(0.02)
+    assert len(found) == 1
 
 
 async def test_a_ca_that_vanishes_is_not_made_anew(tmp_path: Path) -> None:

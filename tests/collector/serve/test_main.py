@@ -3,9 +3,13 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from chainwatch_collector.trust.authority import new_authority
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from lab.collector_process import COMMAND, CollectorProcess
 from lab.databases import Database, database, postgres_url
 from lab.pki import Pki
@@ -95,6 +99,19 @@ def test_check_says_what_is_wrong_and_what_to_do(collector: CollectorProcess) ->
     assert "others may read it: chmod 600" in done.stdout
     assert "error  client CA: " in done.stdout
     assert done.stderr == ""
+
+
+def test_check_names_a_certificate_that_ends_soon(collector: CollectorProcess) -> None:
+    then = datetime.now(UTC) - timedelta(days=390, hours=1)
+    server, key = collector.pki.server(), ec.generate_private_key(ec.SECP256R1())
+    issued = new_authority(then).server_certificate(key.public_key(), ["localhost"], then)
+    server.certificate.write_bytes(issued.pem)
+    server.key.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    done = command("check", "--config", collector.config)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count(", 6 days left: renew it") == 2
 
 
 def test_migrate_is_safe_to_run_twice(collector: CollectorProcess) -> None:
