@@ -1,6 +1,11 @@
 """Clients that open connections and then say nothing, half of something, or noise; in waves, from a process of its own.
 
-`python -m fuzz.hostile_peers`, its `Flood` as JSON on stdin; prints how many connections it opened.
+`python -m fuzz.hostile_peers`: its `Flood` as a line of JSON on stdin, then a line for each piece of work: `wave SIZE`
+opens so many connections and holds them, `burn SECONDS` works alike without a collector. Each is answered by a line:
+how many connections were opened, 0.
+
+Real attackers have machines of their own. These take only what CPU is left (SCHED_IDLE), so that what is measured
+beside them is what their connections cost the collector; `burn` takes the same of it while nobody attacks.
 """
 
 from __future__ import annotations
@@ -9,29 +14,35 @@ import asyncio
 import contextlib
 import itertools
 import json
+import logging
+import os
 import random
+import resource
 import ssl
 import sys
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DRIP_SECONDS: Final = 0.1
+OPENING_SECONDS: Final = 20.0
+# Of one kind of machine each; honest clients come from 127.0.0.1.
+ADDRESSES: Final = ("127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5")
+SETTINGS: Final = b"\0\0\0\x04\0\0\0\0\0"
 # What the server says to these clients: it ends them, as it should, or is told too late.
 _ENDED: Final = (OSError, EOFError, ssl.SSLError, TimeoutError)
 
 
 @dataclass(frozen=True)
 class Flood:
-    """`connections` in waves of `wave`, each held for `hold_seconds`. `certificate` and `key` are an agent's."""
+    """A wave is held for `hold_seconds` when nearly all of it is open. `certificate` and `key` are an agent's."""
 
     ingest_port: int
     web_port: int
     certificate: str
     key: str
-    connections: int
-    wave: int
     hold_seconds: float
     seed: int
 
@@ -45,6 +56,9 @@ class Peers:
     def __init__(self, flood: Flood) -> None:
         self.flood = flood
         self.opened = 0
+        self.refused = 0
+        self._kinds = itertools.cycle(itertools.product(KINDS, (flood.ingest_port, flood.web_port)))
+        self._addresses = itertools.cycle(ADDRESSES)
         self._chance = random.Random(flood.seed)
         self._agent = tls_client(("h2",))
         self._agent.load_cert_chain(flood.certificate, flood.key)
@@ -76,6 +90,10 @@ class Peers:
         """An agent's certificate, and then the half of HTTP/2's first words."""
         await self._say(self.flood.ingest_port, [PREFACE[:11]], self._agent)
 
+    async def idle_http2(self, _port: int) -> None:
+        """An agent's certificate and HTTP/2's first frames, and then no stream."""
+        await self._say(self.flood.ingest_port, [PREFACE + SETTINGS], self._agent)
+
     async def no_certificate(self, _port: int) -> None:
         """The ingest port's TLS without a certificate."""
         await self._say(self.flood.ingest_port, [PREFACE], self._nobody)
@@ -92,13 +110,22 @@ class Peers:
         )
         await self._say(self.flood.web_port, itertools.chain([head], itertools.repeat(b" ", 1000)), self._browser)
 
+    async def no_reader(self, _port: int) -> None:
+        """Asks and asks, and takes no answer."""
+        asked = b"GET /login HTTP/1.1\r\nHost: x\r\n\r\n"
+        await self._say(self.flood.web_port, itertools.repeat(asked, 1000), self._browser, reads=False)
+
     async def _say(
-        self, port: int, parts: itertools.chain[bytes] | list[bytes], tls: ssl.SSLContext | None = None
+        self, port: int, parts: Iterable[bytes], tls: ssl.SSLContext | None = None, *, reads: bool = True
     ) -> None:
+        writer = None
         with contextlib.suppress(*_ENDED):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
-            self.opened += 1
             try:
+                source = (next(self._addresses), 0)
+                reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls, local_addr=source)
+                self.opened += 1
+                if not reads:
+                    writer.transport.pause_reading()  # type: ignore[attr-defined]
                 for part in parts:
                     writer.write(part)
                     await writer.drain()
@@ -106,22 +133,33 @@ class Peers:
                 while await reader.read(4096):
                     pass
             finally:
-                writer.transport.abort()
+                if writer is None:
+                    self.refused += 1
+                else:
+                    writer.transport.abort()
 
-    async def run(self) -> None:
-        """Every wave, all kinds in turn on both ports."""
-        kinds = itertools.cycle(itertools.product(KINDS, (self.flood.ingest_port, self.flood.web_port)))
-        left = self.flood.connections
-        while left > 0:
-            size = min(left, self.flood.wave)
-            left -= size
-            tasks = [asyncio.ensure_future(kind(self, port)) for kind, port in itertools.islice(kinds, size)]
-            await asyncio.wait(tasks, timeout=self.flood.hold_seconds)
-            for task in tasks:
-                task.cancel()
-            for ended in await asyncio.gather(*tasks, return_exceptions=True):
-                if isinstance(ended, Exception):
-                    raise ended
+    async def wave(self, size: int) -> int:
+        """All kinds in turn on both ports, held; how many were opened."""
+        self.opened = self.refused = 0
+        tasks = [asyncio.ensure_future(kind(self, port)) for kind, port in itertools.islice(self._kinds, size)]
+        deadline = time.monotonic() + OPENING_SECONDS
+        while self.opened + self.refused < 0.95 * size and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(self.flood.hold_seconds)
+        for task in tasks:
+            task.cancel()
+        for ended in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(ended, Exception):
+                raise ended
+        return self.opened
+
+    async def burn(self, seconds: float) -> int:
+        """TLS hellos that nobody hears."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            client_hello(self._nobody)
+            await asyncio.sleep(0)
+        return 0
 
 
 KINDS: Final[tuple[Peer, ...]] = (
@@ -131,9 +169,11 @@ KINDS: Final[tuple[Peer, ...]] = (
     Peers.noise,
     Peers.plain_http2,
     Peers.half_http2,
+    Peers.idle_http2,
     Peers.no_certificate,
     Peers.dripped_head,
     Peers.dripped_body,
+    Peers.no_reader,
 )
 
 
@@ -156,9 +196,17 @@ def client_hello(context: ssl.SSLContext) -> bytes:
 
 
 async def main() -> None:
-    peers = Peers(Flood(**json.load(sys.stdin)))
-    await peers.run()
-    print(peers.opened)
+    """Work until stdin ends."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    # Of connections that were cut while something was written to them.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    peers = Peers(Flood(**json.loads(sys.stdin.readline())))
+    loop = asyncio.get_running_loop()
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        what, number = line.split()
+        print(await (peers.wave(int(number)) if what == "wave" else peers.burn(float(number))), flush=True)
 
 
 if __name__ == "__main__":

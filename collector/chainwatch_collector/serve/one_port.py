@@ -7,14 +7,17 @@ server on a loopback port of its own. TLS and tokens are the same on both ways.
 
 import asyncio
 import contextlib
+import functools
 import logging
 import socket
+from collections import Counter
 from typing import Final
 
 import uvicorn
 
 from chainwatch_collector.serve.admission import Admission
 from chainwatch_collector.serve.client_hello import MOST_BYTES, IncompleteError, Speaks, speaks
+from chainwatch_collector.serve.timed_http import TimedHttp
 
 LOG = logging.getLogger(__name__)
 _FIRST_BYTES_SECONDS: Final = 10.0
@@ -27,16 +30,19 @@ _BUSY_SECONDS: Final = 0.1
 
 class OnePort:
     """Serves one listening socket. `web` must have been started with no sockets of its own. `admission` is None where a
-    proxy on this machine stands in front: every connection is the proxy's then.
+    proxy on this machine stands in front: every connection is the proxy's then. `most` connections are open at once, a
+    fifth of them from one address.
     """
 
     def __init__(
-        self, listener: socket.socket, web: uvicorn.Server, query_port: int, admission: Admission | None
+        self, listener: socket.socket, web: uvicorn.Server, query_port: int, admission: Admission | None, most: int
     ) -> None:
         self._listener = listener
         self._web = web
         self._query_port = query_port
         self._admission = admission
+        self._most = most
+        self._from: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self) -> None:
@@ -55,17 +61,32 @@ class OnePort:
 
     async def _let_in(self, connection: socket.socket, address: str) -> None:
         now = asyncio.get_running_loop().time
-        if self._admission is not None and not self._admission.admits(address, now()):
+        if self._full(address) or (self._admission is not None and not self._admission.admits(address, now())):
             connection.close()
             await asyncio.sleep(0)
             return
         connection.setblocking(False)
+        self._from[address] += 1
         task = asyncio.create_task(self._hand_over(connection))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(functools.partial(self._handed_over, address))
         await asyncio.sleep(0)
         while self._admission is not None and (wait := self._admission.wait_seconds(now())):
             await asyncio.sleep(wait)
+
+    def _full(self, address: str) -> bool:
+        """A connection of TLS may take a third of a megabyte, so that all together and those of one address are few."""
+        web = [one for one in self._web.server_state.connections if isinstance(one, TimedHttp)]
+        clients = [one.client[0] for one in web if one.client is not None]
+        if len(self._tasks) + len(clients) >= self._most:
+            return True
+        return self._admission is not None and self._from[address] + clients.count(address) >= self._most // 5
+
+    def _handed_over(self, address: str, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._from[address] -= 1
+        if not self._from[address]:
+            del self._from[address]
 
     async def close(self) -> None:
         """End what goes on and listen no more."""

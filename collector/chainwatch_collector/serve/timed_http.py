@@ -12,6 +12,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS: Final = 15.0
 READER_SECONDS: Final = 60.0
+# asyncio keeps half a megabyte for each client of TLS that does not read.
+_UNREAD_BYTES: Final = 64 * 1024
 
 
 class TimedHttp(H11Protocol):
@@ -28,6 +30,7 @@ class TimedHttp(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The first head is awaited from now on."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(_UNREAD_BYTES)
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:
@@ -54,6 +57,8 @@ class TimedHttp(H11Protocol):
         self._forget_head()
         self._forget_reader()
         super().connection_lost(exc)
+        # It refers to us: TLS states of a third of a megabyte each would wait for the garbage collector.
+        self.cycle = None  # type: ignore[assignment]
 
     def _expect_head(self) -> None:
         if self._head_timer is None:

@@ -24,6 +24,7 @@ from chainwatch_collector.serve.fold_part import utc_now
 from chainwatch_collector.serve.one_port import OnePort
 from chainwatch_collector.serve.query_server import QueryServer
 from chainwatch_collector.serve.raw_lines import AgentLines
+from chainwatch_collector.serve.request_pace import RequestPace
 from chainwatch_collector.serve.timed_http import TimedHttp
 from chainwatch_collector.serve.token_file import token_file
 from chainwatch_collector.show.app import build_app
@@ -36,7 +37,7 @@ from chainwatch_collector.trust.accounts import LocalAccounts
 LOG = logging.getLogger(__name__)
 REFRESH_SECONDS: Final = 2.0
 _GRACE_SECONDS: Final = 2
-_MOST_CONNECTIONS: Final = 2000
+_MOST_CONNECTIONS: Final = 500
 _BACKLOG: Final = 1024
 _START_SECONDS: Final = 0.01
 
@@ -116,7 +117,7 @@ class WebPart:
         await model.refresh()
         self._query = QueryServer(model, guard, core.tls.tls.web, core.tls.newer_web())
         self._admission = Admission(web.admission()) if web.tls else None
-        self._port = OnePort(listener, self._server, await self._query.start(), self._admission)
+        self._port = OnePort(listener, self._server, await self._query.start(), self._admission, _MOST_CONNECTIONS)
         self._serving = asyncio.create_task(self._server.serve([]))
         while not self._server.started and not self._serving.done():
             await asyncio.sleep(_START_SECONDS)
@@ -126,14 +127,15 @@ class WebPart:
 
     def _config(self, core: Core, app: FastAPI) -> uvicorn.Config:
         certificate, key = core.tls.tls.web or (None, None)
+        web = core.settings.web
         config = uvicorn.Config(
-            app,
+            RequestPace(app, web.requests_per_second, by_address=web.tls),
             http=TimedHttp,
             log_config=None,
             access_log=False,
             lifespan="on",
             server_header=False,
-            limit_concurrency=_MOST_CONNECTIONS,
+            limit_concurrency=_MOST_CONNECTIONS + 1,
             timeout_graceful_shutdown=_GRACE_SECONDS,
             ssl_certfile=certificate,
             ssl_keyfile=key,

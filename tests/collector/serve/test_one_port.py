@@ -32,12 +32,12 @@ def listener() -> Iterator[socket.socket]:
 
 
 @contextlib.asynccontextmanager
-async def serving(listener: socket.socket, admission: Admission | None) -> AsyncIterator[Address]:
+async def serving(listener: socket.socket, admission: Admission | None, most: int = 1000) -> AsyncIterator[Address]:
     config = uvicorn.Config(hello, http=TimedHttp, lifespan="off", log_config=None)
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
-    port = OnePort(listener, server, 1, admission)
+    port = OnePort(listener, server, 1, admission, most)
     task = asyncio.create_task(port.serve())
     try:
         yield listener.getsockname()
@@ -96,3 +96,29 @@ async def test_everybody_together_comes_in_at_a_pace(listener: socket.socket) ->
             for _ in range(3 * CROWD):
                 await asyncio.sleep(0)
             assert 1 <= len(asyncio.all_tasks()) - before <= 12
+
+
+async def test_an_address_holds_a_fifth_of_all_and_all_no_more_than_there_are(listener: socket.socket) -> None:
+    limits = AdmissionLimits(connections_per_second=10_000, address_connections_per_second=10_000)
+    async with serving(listener, Admission(limits), most=15) as address:
+        async with contextlib.AsyncExitStack() as crowd:
+            for number in range(5):
+                for _ in range(3):
+                    await crowd.enter_async_context(held(address, f"127.0.0.{number + 2}"))
+                assert await answer(address, f"127.0.0.{number + 2}") == b""
+            assert await answer(address, "127.0.0.1") == b""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not (await answer(address, "127.0.0.1")).endswith(b"hi"):
+                pass
+
+
+@contextlib.asynccontextmanager
+async def held(address: Address, source: str) -> AsyncIterator[None]:
+    """A connection that was answered once and stays."""
+    reader, writer = await asyncio.open_connection(*address, local_addr=(source, 0))
+    try:
+        writer.write(ASKED.replace(b"close", b"keep-alive"))
+        assert (await reader.readuntil(b"hi")).startswith(b"HTTP/1.1 200")
+        yield
+    finally:
+        writer.close()
