@@ -1,6 +1,6 @@
 """Which generations of a log are known already, and which of them could not be read yet."""
 
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence, Set
 
 from chainwatch_agent.followed import Followed
 from chainwatch_agent.generations import Generation, Identified, SameFile
@@ -13,6 +13,8 @@ class Met:
 
     def __init__(self) -> None:
         self._fingerprints: Dict[SameFile, bytes] = {}
+        # Known ones without a name, as long as a file that cannot be read may be one of them, packed.
+        self._unseen: Set[bytes] = set()
         # Newer than all that are followed: each may be readable at the next look.
         self._unread: Dict[SameFile, str] = {}
         # The live file when it was looked at last, where it had no complete line yet: held open.
@@ -24,7 +26,7 @@ class Met:
 
     def _knows(self, one: Identified) -> bool:
         if one.generation.compressed and one.fingerprint:
-            return one.fingerprint in self._fingerprints.values()
+            return one.fingerprint in self._unseen or one.fingerprint in self._fingerprints.values()
         known = self._fingerprints.get(one.generation.same_file)
         return known is not None and (known == one.fingerprint or bool(one.problem))
 
@@ -78,6 +80,8 @@ class Met:
                 one.source.close()
             else:
                 self._nameless = one
+        known = self._unseen.union(self._fingerprints.values())
+        self._unseen = known if any(one.lost_where_newer for one in found) else set()
         self._fingerprints, self._unread = fingerprints, unread
 
     def close(self) -> None:

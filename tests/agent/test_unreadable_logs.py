@@ -27,6 +27,7 @@ Trap = Callable[[Path], object]
 def bad_blocks(monkeypatch: pytest.MonkeyPatch) -> BadBlocks:
     made = BadBlocks()
     monkeypatch.setattr(os, "pread", made.pread)
+    monkeypatch.setattr(os, "read", made.read)
     return made
 
 
@@ -327,6 +328,26 @@ def test_a_log_that_is_followed_and_cannot_be_opened_again_stays_the_same(
     wait(driver, A_MINUTE)
     assert numbers(driver.ledger.lines()) == [1, 2, 3, 4, 5]
     assert not driver.ledger.gaps
+
+
+def test_what_was_read_without_a_name_is_not_read_again_from_its_gzip(driver: Driver, bad_blocks: BadBlocks) -> None:
+    """It was the live file without a line when it was looked at, and its .gz could not be read at the next look."""
+    disk = Disk(driver.directory)
+    disk.write(3)
+    driver.settle()
+    disk.rotate()
+    wait(driver, 2.0)
+    for _ in range(2):
+        disk.write(3)
+        disk.rotate()
+    disk.compress()
+    for name in ("SMlog.1", "SMlog.2.gz"):
+        bad_blocks.ranges[(driver.directory / name).stat().st_ino] = (0, 4096)
+    wait(driver, 2 * A_MINUTE)
+    assert numbers(driver.ledger.lines()) == [1, 2, 3, 4, 5, 6]
+    bad_blocks.ranges.clear()
+    wait(driver, A_MINUTE)
+    assert numbers(driver.ledger.lines()) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
 
 
 def test_how_often_it_is_tried() -> None:
