@@ -54,7 +54,7 @@ COLLECT_SECONDS: Final = 0.2
 TAKEN_SECONDS: Final = 10.0
 BEYOND_SECONDS: Final = 8.0
 # So much of the time that is left is for the way of the reply, not for the agent.
-_WAY_SECONDS: Final = 3.0
+WAY_SECONDS: Final = 3.0
 _AWAY: Final = (SQLAlchemyError, QueryTimeoutError, WriterBusyError, WriterClosedError)
 
 
@@ -73,9 +73,10 @@ class EvidenceRelay:
         shared: bool,
         taken_seconds: float = TAKEN_SECONDS,
         beyond_seconds: float = BEYOND_SECONDS,
+        way_seconds: float = WAY_SECONDS,
     ) -> None:
         self._ingest, self._writer, self._readers, self._shared = ingest, writer, readers, shared
-        self._taken_seconds, self._beyond_seconds = taken_seconds, beyond_seconds
+        self._taken_seconds, self._beyond_seconds, self._way_seconds = taken_seconds, beyond_seconds, way_seconds
         self._looking: asyncio.Task[None] | None = None
         self._answering: set[asyncio.Task[None]] = set()
 
@@ -205,7 +206,8 @@ class EvidenceRelay:
     async def _asked_here(self, taken: TakenRequest) -> Reply:
         try:
             request = request_from_text(taken.body)
-            request.deadline_seconds = max(1, int(taken.seconds_left - _WAY_SECONDS))
+            left = max(1, int(taken.seconds_left - self._way_seconds))
+            request.deadline_seconds = min(request.deadline_seconds or left, left)
             parts = await self._ingest.request_evidence(taken.target, request)
         except (EvidenceRefusedError, WireError) as error:
             return Reply("refused", str(error).encode())

@@ -13,13 +13,14 @@ class WireError(Exception):
 
 
 def request_to_text(request: ingest_service_pb2.EvidenceRequest) -> str:
-    """JSON; the deadline is the row's."""
+    """JSON. The row has a deadline too: of whoever asks, who waits a little longer than for the agent."""
     return json.dumps(
         {
             "log": request.log,
             "around_us": request.around_us,
             "max_bytes": request.max_bytes,
             "literals": list(request.literals),
+            "deadline_seconds": request.deadline_seconds,
         }
     )
 
@@ -28,9 +29,7 @@ def request_from_text(text: str) -> ingest_service_pb2.EvidenceRequest:
     """Raises `WireError`."""
     try:
         body = json.loads(text)
-        return ingest_service_pb2.EvidenceRequest(
-            log=body["log"], around_us=body["around_us"], max_bytes=body["max_bytes"], literals=body["literals"]
-        )
+        return ingest_service_pb2.EvidenceRequest(**body)
     except (ValueError, KeyError, TypeError) as error:
         raise WireError(f"the request of another collector: {error}") from None
 

@@ -63,13 +63,12 @@ class CertificatesPart:
         return (Check(name, "ok", first.sentence(now) if first is not None else "none in use"),)
 
     def counters(self) -> dict[str, float]:
-        """By full metric name; not counters but what is left, in days."""
-        if self._tls is None:
-            return {}
-        now = self._clock()
+        """By full metric name; not counters but when each ends."""
+        expiries = self._tls.expiries if self._tls is not None else ()
+        named = {one.name.lower().replace(" ", "_"): one for one in expiries}
         return {
-            f"chainwatch_{one.name.lower().replace(' ', '_')}_certificate_days_left": round(one.days_left(now), 3)
-            for one in self._tls.expiries
+            f"chainwatch_{name}_certificate_expiry_timestamp_seconds": one.ends.timestamp()
+            for name, one in named.items()
         }
 
     async def _run(self, core: Core) -> None:

@@ -36,7 +36,9 @@ def test_parts(parts: list[EvidencePart]) -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.text(max_size=40), st.lists(st.text(max_size=20), max_size=4), st.integers(0, 1 << 50))
 def test_requests(log: str, literals: list[str], around_us: int) -> None:
-    asked = ingest_service_pb2.EvidenceRequest(log=log, around_us=around_us, max_bytes=4096, literals=literals)
+    asked = ingest_service_pb2.EvidenceRequest(
+        log=log, around_us=around_us, max_bytes=4096, literals=literals, deadline_seconds=30
+    )
     assert request_from_text(request_to_text(asked)) == asked
 
 
