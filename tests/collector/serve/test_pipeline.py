@@ -124,7 +124,10 @@ async def test_a_line_becomes_a_finding_everywhere(rest: Rest, host: str, sr: st
     assert f'chainwatch_finding{{code="GC_CRASHED",pool="unassigned",root="yes",severity="{finding["severity"]}"' in (
         rest.client.get("/metrics").text
     )
-    assert rest.client.get("/readyz").json() == {"ready": True, "parts": {"database": "ok", "fold": "ok"}}
+    assert rest.client.get("/readyz").json() == {
+        "ready": True,
+        "parts": {"database": "ok", "fold": "ok", "certificates": "ok"},
+    }
     assert rest.client.get("/", headers={"Accept": "text/html"}).status_code == 200
 
 
