@@ -28,11 +28,12 @@ _NUMBERS = (b"0", b"-1", b"4294967296", b"18446744073709551615", b"9" * 60, b"1e
 
 
 class Mutator:
-    """The same seed gives the same damage."""
+    """The same seed gives the same damage. `damaged`: how many of what it gave were no whole samples."""
 
     def __init__(self, seed: int, samples: Sequence[bytes]) -> None:
         self.chance = random.Random(seed)
         self._samples = samples
+        self.damaged = 0
 
     def next(self) -> bytes:
         """One of the samples with one to four damages; now and then a whole one, or noise."""
@@ -40,6 +41,7 @@ class Mutator:
         kind = self.chance.random()
         if kind < 0.05:
             return data
+        self.damaged += 1
         if kind < 0.08:
             return self.chance.randbytes(self.chance.randrange(200))
         for _ in range(self.chance.randint(1, 4)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import tracemalloc
 from collections.abc import Iterator
@@ -48,14 +49,17 @@ def test_no_input_breaks_a_parser(target: str, count: int) -> None:
 
 
 def batches() -> Iterator[list[bytes]]:
-    """`LINES` damaged lines; each batch is in the order of a real run, so that its states are met."""
+    """`LINES` damaged lines and as many whole ones; each batch is in the order of a real run, so that its states are
+    met.
+    """
     whole = samples.smlog_lines()
     mutator = Mutator(SEED, whole)
-    for _ in range(max(1, LINES // LINES_PER_READER)):
+    while mutator.damaged < LINES:
         yield [
             whole[number % len(whole)] if mutator.chance.random() < 0.5 else mutator.next()
             for number in range(LINES_PER_READER)
         ]
+    print(f"measured: {mutator.damaged} damaged lines")
 
 
 def test_damaged_lines_are_read_in_bounded_memory() -> None:
@@ -99,7 +103,9 @@ def opened_by(engine: Engine, number: int) -> StreamOpened:
 def test_damaged_messages_are_stored_or_refused(engine: Engine) -> None:
     """Through the real commit; each stream ends in an answer of the contract."""
     mutator = Mutator(SEED, samples.messages())
-    for number in range(max(1, MESSAGES // MESSAGES_PER_STREAM)):
+    for number in itertools.count():
+        if mutator.damaged >= MESSAGES:
+            break
         opened = opened_by(engine, number)
         seen: dict[FileKey, FileSeenIn] = {}
         with engine.begin() as connection:
@@ -112,3 +118,4 @@ def test_damaged_messages_are_stored_or_refused(engine: Engine) -> None:
                     batch = StreamBatch(opened.host_id, opened.stream_epoch, seen, [item], 1764086400000000)
                     committed = batch.apply(connection)
                     assert committed.refusal is None or committed.refusal.kind in ("hole", "unknown file"), data
+    print(f"measured: {mutator.damaged} damaged messages")
