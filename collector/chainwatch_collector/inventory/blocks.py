@@ -101,5 +101,5 @@ def with_merged_blocks(vdis: Mapping[str, Vdi], maps: BlockMaps) -> dict[str, Vd
         parent = vdi.vhd_parent
         if parent is None or children[parent] > 1 or uuid not in maps or parent not in maps or parent not in vdis:
             continue
-        joined[uuid] = vdi._replace(merged_blocks=maps.merged(uuid, parent))
+        joined[uuid] = vdi.with_merged(maps.merged(uuid, parent))
     return joined

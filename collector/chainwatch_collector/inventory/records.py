@@ -8,7 +8,7 @@ never a guess. Secrets (device_config values, xenstore data) never get in here.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 Ref = str
 ImageFormat = Literal["vhd", "qcow2", "raw"]
@@ -108,6 +108,13 @@ class Vdi(NamedTuple):
     gc_no_space: bool = False
     other_config: Mapping[str, str] = EMPTY
     current_operations: tuple[str, ...] = ()
+
+    def with_merged(self, blocks: int | None) -> "Vdi":
+        """The same with these `merged_blocks`; `_replace` takes five times as long."""
+        return Vdi._make((*self[:_MERGED], blocks, *self[_MERGED + 1 :]))
+
+
+_MERGED: Final = Vdi._fields.index("merged_blocks")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,8 @@ from chainwatch_collector.inventory.records import (
 
 MAX_BODY: Final = 4096
 _FORMATS: Final[Mapping[str, str]] = {"vhd": "vhd", "qcow2": "qcow2", "raw": "raw", "aio": "raw"}
+_QUIET: Final = frozenset({"vdi_type", "image-format", "vhd-parent", "vhd-blocks"})
+"""Keys of a VDI's sm_config that say what it is; every other says what goes on with it."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -105,6 +107,7 @@ def slim_sr(f: Fields) -> Sr:
 def slim_vdi(f: Fields) -> SlimVdi:
     """`VDI`."""
     sm_config = f.map("sm_config")
+    quiet = sm_config.keys() <= _QUIET
     bitmap = parse_bitmap(sm_config.get("vhd-blocks"))
     kind = sm_config.get("image-format") or sm_config.get("vdi_type")
     image_format = cast("ImageFormat | None", _FORMATS.get(str(kind).lower()))
@@ -125,10 +128,10 @@ def slim_vdi(f: Fields) -> SlimVdi:
         image_format=image_format,
         raw=image_format == "raw",
         allocated_blocks=None if bitmap is None else bitmap.blocks,
-        paused=_set(sm_config, "paused"),
-        relinking=_set(sm_config, "relinking"),
-        activating=_set(sm_config, "activating"),
-        attached_hosts=_attached(sm_config),
+        paused=not quiet and _set(sm_config, "paused"),
+        relinking=not quiet and _set(sm_config, "relinking"),
+        activating=not quiet and _set(sm_config, "activating"),
+        attached_hosts=EMPTY if quiet else _attached(sm_config),
         on_boot=f.word("on_boot", "persist"),
         allow_caching=f.flag("allow_caching"),
         sharable=f.flag("sharable"),

@@ -80,7 +80,7 @@ class SrVdis:
                 self._unlink(uuid, old.vhd_parent)
             self._link(uuid, vdi.vhd_parent)
         elif old.merged_blocks is not None:
-            vdi = vdi._replace(merged_blocks=old.merged_blocks)
+            vdi = vdi.with_merged(old.merged_blocks)
         self._see(uuid, bitmap)
         return self.rows.put(uuid, vdi)
 
@@ -88,7 +88,7 @@ class SrVdis:
         """Whether `put` would change anything."""
         old = self.rows.get(vdi.uuid)
         now = None if bitmap is None else digest(bitmap.deflated)
-        return old is None or now != self._digests.get(vdi.uuid) or old != vdi._replace(merged_blocks=old.merged_blocks)
+        return old is None or now != self._digests.get(vdi.uuid) or old != vdi.with_merged(old.merged_blocks)
 
     def drop(self, vdi: Vdi) -> None:
         """It is gone."""
@@ -108,7 +108,7 @@ class SrVdis:
             vdi, pair = self.rows.get(uuid), self._pair(uuid)
             merged = self._maps.merged(*pair) if pair else None
             if vdi is not None and vdi.merged_blocks != merged:
-                vdi = vdi._replace(merged_blocks=merged)
+                vdi = vdi.with_merged(merged)
                 self.rows.replace(uuid, vdi)
                 changed.append(vdi)
         self._suspects.clear()
@@ -117,11 +117,11 @@ class SrVdis:
 
     def _pair(self, uuid: str) -> tuple[str, str] | tuple[()]:
         """(child, parent) where the one is the only child of the other and both have a bitmap."""
-        vdi = self.rows.get(uuid)
+        vdi = self.rows.get(uuid) if uuid in self._digests else None
         parent = vdi.vhd_parent if vdi is not None else None
-        if parent is None or self._children.get(parent) != (uuid,):
+        if parent is None or parent not in self._digests or self._children.get(parent) != (uuid,):
             return ()
-        return (uuid, parent) if uuid in self._digests and parent in self._digests else ()
+        return uuid, parent
 
     def _see(self, uuid: str, bitmap: Bitmap | None) -> None:
         if bitmap is None and uuid not in self._digests:

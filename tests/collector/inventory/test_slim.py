@@ -68,6 +68,22 @@ def test_a_vdi() -> None:
     assert "secret" not in repr(vdi)
 
 
+def test_what_goes_on_with_a_vdi_is_seen_beside_what_it_is() -> None:
+    quiet = {"vdi_type": "vhd", "vhd-parent": "p"}
+    assert not slim_vdi(fields({"sm_config": quiet})).vdi.attached_hosts
+    for key, name in (("paused", "paused"), ("relinking", "relinking"), ("activating", "activating")):
+        assert getattr(slim_vdi(fields({"sm_config": {**quiet, key: "true"}})).vdi, name) is True
+    assert slim_vdi(fields({"sm_config": {**quiet, "host_OpaqueRef:h": "RO"}})).vdi.attached_hosts == {
+        "OpaqueRef:h": "RO"
+    }
+    assert slim_vdi(fields({"sm_config": {**quiet, "gc_no_space": "OpaqueRef:m"}})).vdi.gc_no_space
+
+
+def test_other_merged_blocks_and_everything_else_the_same() -> None:
+    vdi = slim_vdi(fields(VDI)).vdi
+    assert vdi.with_merged(7) == vdi._replace(merged_blocks=7) != vdi
+
+
 @pytest.mark.parametrize("kind", SLIMMERS)
 def test_every_field_is_optional(kind: str) -> None:
     made = SLIMMERS[kind](fields({}, kind))
