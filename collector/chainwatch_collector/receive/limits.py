@@ -23,6 +23,9 @@ class IngestLimits:
     heartbeat_seconds: int = 10
     sample_seconds: int = 2
     max_streams: int = 5000
+    # Of one host: each costs a commit. An agent that behaves waits a second and more before it comes again.
+    stream_opens_per_minute: float = 120.0
+    stream_opens_burst: int = 60
     # Connections that have no stream: new ones, and those of strangers.
     spare_connections: int = 1000
     handshake_seconds: float = 10.0

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from chainwatch_collector.keep.intake import HelloIn, Refusal, StreamOpened
 from chainwatch_collector.keep.streams import close_stream, open_stream
 from chainwatch_collector.keep.writer import Priority, WriterBusyError, WriterClosedError
+from chainwatch_collector.rate import RateLimit
 from chainwatch_collector.receive.answers import welcome_of
 from chainwatch_collector.receive.evidence_requests import EvidencePart, EvidenceRefusedError
 from chainwatch_collector.receive.identity import IdentityError, Peer, peer_of
@@ -24,6 +25,8 @@ from chainwatch_collector.track.observations import DuplicateRefused
 
 LOG = logging.getLogger(__name__)
 _SWEEP_SECONDS = 5.0
+# How often they come is bounded by the pace at which a host may open streams.
+_ITS_FAULT = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED)
 RevokedCheck = Callable[[Peer], Awaitable[str | None]]
 
 
@@ -44,6 +47,8 @@ class IngestService(ingest_service_pb2_grpc.IngestServiceServicer):
         self._open_calls = 0
         self._draining = False
         self._sweeper: asyncio.Task[None] | None = None
+        limits = shared.limits
+        self._opens = RateLimit(limits.stream_opens_per_minute, limits.stream_opens_burst, limits.max_streams)
 
     @property
     def connected(self) -> frozenset[str]:
@@ -70,6 +75,8 @@ class IngestService(ingest_service_pb2_grpc.IngestServiceServicer):
         except StreamEndedError as error:
             if error.code is grpc.StatusCode.ABORTED:
                 counters.streams_superseded_total += 1
+            if error.code in _ITS_FAULT:
+                LOG.warning("host %s: stream ended: %s", peer_of(context.auth_context()).host_uuid, error.text)
             await context.abort(error.code, error.text)
         finally:
             self._open_calls -= 1
@@ -109,6 +116,10 @@ class IngestService(ingest_service_pb2_grpc.IngestServiceServicer):
             counters.streams_refused_total += 1
             text = f"the collector serves {limits.max_streams} streams already: raise max_streams or add a collector"
             raise StreamEndedError(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
+        wait = self._opens.wait_seconds(peer.host_uuid, time.monotonic())
+        if wait:
+            counters.streams_refused_total += 1
+            raise StreamEndedError(grpc.StatusCode.UNAVAILABLE, f"this host opens streams too often: wait {wait:.1f} s")
         return peer
 
     async def _hello(self, context: Context) -> ingest_service_pb2.Hello:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
-from chainwatch_collector.show.rate import RateLimit
+from chainwatch_collector.rate import RateLimit
 
 LOG = logging.getLogger(__name__)
 # A browser opens six at once, behind one NAT sit several, and scripts open one for each call.

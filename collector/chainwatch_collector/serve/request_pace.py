@@ -10,8 +10,8 @@ from weakref import WeakValueDictionary
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from chainwatch_collector.rate import RateLimit
 from chainwatch_collector.serve.admission import network_of
-from chainwatch_collector.show.rate import RateLimit
 
 # The page that a browser opens, or the hooks of a backup job with some hundred VMs.
 BURST: Final = 200

@@ -9,9 +9,9 @@ from typing import Annotated, Final
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.routing import iter_route_contexts
 
+from chainwatch_collector.rate import RateLimit
 from chainwatch_collector.show.errors import ApiError
 from chainwatch_collector.show.guard import Credentials, Principal, RefusedError, Role, require
-from chainwatch_collector.show.rate import RateLimit
 from chainwatch_collector.show.scope import Scope
 from chainwatch_collector.show.settings import ShowSettings
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter, FastAPI
 from starlette.responses import JSONResponse
 
+from chainwatch_collector.rate import RateLimit
 from chainwatch_collector.show import errors
 from chainwatch_collector.show.access import Viewer
 from chainwatch_collector.show.accounts import Accounts
@@ -18,7 +19,6 @@ from chainwatch_collector.show.body_limit import BodyLimit
 from chainwatch_collector.show.enrolment import Enrolment
 from chainwatch_collector.show.guard import Guard
 from chainwatch_collector.show.model import ReadModel
-from chainwatch_collector.show.rate import RateLimit
 from chainwatch_collector.show.raw_lines import RawLines
 from chainwatch_collector.show.settings import ShowSettings
 from chainwatch_collector.show.web import assets, forms, pages, raw_page, sessions

@@ -38,6 +38,22 @@ async def test_streams(ingest: Ingest) -> None:
     assert "raise max_streams" in ended[1]
 
 
+@pytest.mark.parametrize("limits", [IngestLimits(stream_opens_burst=3, drain_seconds=0.3)])
+async def test_how_often_a_host_opens_a_stream(ingest: Ingest, caplog: pytest.LogCaptureFixture) -> None:
+    """What it says wrong is logged with its name, by and by more slowly; another host is not concerned."""
+    for _ in range(3):
+        async with ingest.connect() as wire:
+            await wire.send(file_seen=file_seen(LOG))
+            assert status_of(await wire.ended()) == "INVALID_ARGUMENT"
+    async with ingest.connect() as wire, ingest.connect(OTHER) as other:
+        ended = await wire.ended()
+        await other.welcome()
+    assert status_of(ended) == "UNAVAILABLE"
+    assert ended[1].startswith("this host opens streams too often: wait ")
+    said = [record.getMessage() for record in caplog.records if "stream ended" in record.getMessage()]
+    assert said == [f"host {HOST}: stream ended: the first message must be hello"] * 3
+
+
 @pytest.mark.parametrize("limits", [IngestLimits(hello_seconds=0.2, drain_seconds=0.3)])
 async def test_time_for_a_hello(ingest: Ingest) -> None:
     async with ingest.connect() as wire:

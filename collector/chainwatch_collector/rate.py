@@ -1,4 +1,4 @@
-"""How often one address may try something that needs no account. Bounded in memory, pure: the clock is an argument."""
+"""How often an address, or a host, may do what costs others. Bounded in memory, pure: the clock is an argument."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
