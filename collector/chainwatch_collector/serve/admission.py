@@ -25,7 +25,7 @@ _EVERYBODY: Final = ""
 class AdmissionLimits:
     """New connections per second: of everybody together, and of one address (one /64 of IPv6)."""
 
-    connections_per_second: float = 100.0
+    connections_per_second: float = 60.0
     address_connections_per_second: float = 50.0
 
 

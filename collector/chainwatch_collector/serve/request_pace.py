@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from chainwatch_collector.rate import RateLimit
 from chainwatch_collector.serve.admission import network_of
 
-# The page that a browser opens, or the hooks of a backup job with some hundred VMs.
-BURST: Final = 200
+# Some pages at once. A larger one is a stall: each takes some milliseconds of the event loop.
+BURST: Final = 50
 _EVERYBODY: Final = ""
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-HEAD_SECONDS: Final = 15.0
+HEAD_SECONDS: Final = 8.0
 READER_SECONDS: Final = 60.0
 # asyncio keeps half a megabyte for each client of TLS that does not read.
 _UNREAD_BYTES: Final = 64 * 1024

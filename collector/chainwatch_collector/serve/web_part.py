@@ -37,7 +37,7 @@ from chainwatch_collector.trust.accounts import LocalAccounts
 LOG = logging.getLogger(__name__)
 REFRESH_SECONDS: Final = 2.0
 _GRACE_SECONDS: Final = 2
-_MOST_CONNECTIONS: Final = 500
+_MOST_CONNECTIONS: Final = 300
 _BACKLOG: Final = 1024
 _START_SECONDS: Final = 0.01
 
