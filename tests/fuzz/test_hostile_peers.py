@@ -13,15 +13,14 @@ import contextlib
 import json
 import os
 import socket
-import ssl
 import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import grpc
-import httpx2 as httpx
 import psutil
 import pytest
 from lab.collector_process import CollectorProcess
@@ -29,6 +28,7 @@ from lab.pki import Pki
 from lab.wire import Wire, connect, file_seen, key_of, span
 
 from fuzz.hostile_peers import Flood, client_hello, tls_client
+from fuzz.newcomers import PATIENCE_SECONDS, Where, browser
 
 FACTOR = float(os.environ.get("CHAINWATCH_FUZZ_FACTOR", "1"))
 SEED = int(os.environ.get("SEED", "0"))
@@ -41,7 +41,6 @@ MOST_TIMES_NORMAL = 2.0
 # Three hundred of the web port at a third of a megabyte, thousands of the ingest port at 40 kB, and what malloc keeps.
 MOST_MORE_BYTES = 300 << 20
 FEW_DESCRIPTORS = 20
-PATIENCE_SECONDS = 60.0
 HOSTS = [f"6a0e4b8e-6a40-4b66-bb0a-6d1f4b6a7a{number:02x}" for number in range(4)]
 NEWCOMER = "6a0e4b8e-6a40-4b66-bb0a-6d1f4b6a7aaa"
 HOSTILE = "6a0e4b8e-6a40-4b66-bb0a-6d1f4b6a7abb"
@@ -72,23 +71,30 @@ class HonestAgent:
 
 
 @dataclass
-class Hostile:
-    """The process of the hostile peers."""
+class Other:
+    """A process that does work by lines: one in, one out when it is done."""
 
     child: asyncio.subprocess.Process
-    opened: int = 0
 
-    async def wave(self, size: int) -> None:
-        self.opened += await self._do(f"wave {size}")
-
-    async def burn(self, seconds: float) -> None:
-        await self._do(f"burn {seconds}")
-
-    async def _do(self, what: str) -> int:
+    async def do(self, what: str) -> str:
         assert self.child.stdin is not None
         assert self.child.stdout is not None
         self.child.stdin.write(f"{what}\n".encode())
-        return int(await self.child.stdout.readline())
+        return (await self.child.stdout.readline()).decode().strip()
+
+
+@dataclass
+class Hostile:
+    """The process of the hostile peers."""
+
+    other: Other
+    opened: int = 0
+
+    async def wave(self, size: int) -> None:
+        self.opened += int(await self.other.do(f"wave {size}"))
+
+    async def burn(self, seconds: float) -> None:
+        await self.other.do(f"burn {seconds}")
 
 
 @dataclass
@@ -156,31 +162,38 @@ async def hostile(collector: CollectorProcess) -> AsyncIterator[Hostile]:
         hold_seconds=HOLD_SECONDS,
         seed=SEED,
     )
+    async with process("fuzz.hostile_peers", asdict(asked)) as other:
+        yield Hostile(other)
+
+
+@pytest.fixture
+async def newcomers(collector: CollectorProcess) -> AsyncIterator[Other]:
+    agent, pki = collector.pki.host(NEWCOMER), collector.pki
+    files = (str(pki.ca), str(agent.certificate), str(agent.key))
+    async with process("fuzz.newcomers", asdict(Where(collector.ingest_port, collector.web_port, *files))) as other:
+        yield other
+
+
+@contextlib.asynccontextmanager
+async def process(module: str, asked: dict[str, Any]) -> AsyncIterator[Other]:
     child = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "fuzz.hostile_peers"),
+        *("-m", module),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         env={"PYTHONPATH": ":".join(sys.path)},
     )
     assert child.stdin is not None
-    child.stdin.write(json.dumps(asdict(asked)).encode() + b"\n")
-    yield Hostile(child)
+    child.stdin.write(json.dumps(asked).encode() + b"\n")
+    yield Other(child)
     child.stdin.close()
     assert await child.wait() == 0
 
 
-def web(collector: CollectorProcess) -> httpx.AsyncClient:
-    trust = ssl.create_default_context(cafile=str(collector.pki.ca))
-    url = f"https://127.0.0.1:{collector.web_port}"
-    return httpx.AsyncClient(base_url=url, verify=trust, trust_env=False, timeout=PATIENCE_SECONDS)
-
-
-async def newcomers(collector: CollectorProcess) -> None:
+async def served(newcomers: Other) -> None:
     """An agent and a browser that come in the middle of it are served."""
     await asyncio.sleep(HOLD_SECONDS / 2)
-    async with honest_agent(collector, NEWCOMER), web(collector) as client:
-        assert (await client.get("/healthz")).status_code == 200
+    assert await newcomers.do("come") == "served"
 
 
 async def acks_while(agents: list[HonestAgent], *works: Awaitable[None]) -> list[float]:
@@ -200,7 +213,7 @@ def p99(of: list[float]) -> float:
 
 
 async def test_connections_that_say_nothing_or_half_of_it_cost_others_nothing(
-    collector: CollectorProcess, honest: list[HonestAgent], hostile: Hostile
+    collector: CollectorProcess, honest: list[HonestAgent], hostile: Hostile, newcomers: Other
 ) -> None:
     assert collector.process is not None
     normal: list[float] = []
@@ -209,10 +222,9 @@ async def test_connections_that_say_nothing_or_half_of_it_cost_others_nothing(
     watched = Watched(psutil.Process(collector.process.pid))
     looking = asyncio.create_task(watched.look())
     for start in range(0, CONNECTIONS, WAVE):
-        # Newcomers in both: what they cost is this process's event loop, where the honest agents are measured.
-        normal += await acks_while(honest, hostile.burn(NORMAL_SECONDS), newcomers(collector))
+        normal += await acks_while(honest, hostile.burn(NORMAL_SECONDS), served(newcomers))
         size = min(WAVE, CONNECTIONS - start)
-        attacked += await acks_while(honest, hostile.wave(size), newcomers(collector))
+        attacked += await acks_while(honest, hostile.wave(size), served(newcomers))
         await watched.descriptors_back()
     looking.cancel()
     more_bytes = watched.most_memory_bytes - watched.memory_bytes
@@ -241,7 +253,7 @@ async def test_messages_that_are_too_large_end_their_own_stream_alone(
                 assert (await wire.ended())[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
 
     assert await acks_while(honest, oversize())
-    async with web(collector) as client:
+    async with browser(collector.web_port, collector.pki.ca) as client:
         assert (await client.post("/api/v1/login", content=bytes(300 << 10))).status_code == 413
 
 
