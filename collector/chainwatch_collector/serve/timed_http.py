@@ -14,6 +14,8 @@ HEAD_SECONDS: Final = 8.0
 READER_SECONDS: Final = 60.0
 # asyncio keeps half a megabyte for each client of TLS that does not read.
 _UNREAD_BYTES: Final = 64 * 1024
+# h11 bounds what of a head it has to keep, not one that comes whole: in pieces none does.
+_PIECE_BYTES: Final = 16 * 1024
 
 
 class TimedHttp(H11Protocol):
@@ -35,7 +37,9 @@ class TimedHttp(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """A head that began and has not ended is timed; nothing else is."""
-        super().data_received(data)
+        for at in range(0, len(data), _PIECE_BYTES):
+            if not self.transport.is_closing():
+                super().data_received(data[at : at + _PIECE_BYTES])
         if self.conn.their_state is not h11.IDLE:
             self._forget_head()
         elif self.conn.trailing_data[0]:
