@@ -25,8 +25,8 @@ _EVERYBODY: Final = ""
 class AdmissionLimits:
     """New connections per second: of everybody together, and of one address (one /64 of IPv6)."""
 
-    connections_per_second: float = 60.0
-    address_connections_per_second: float = 50.0
+    connections_per_second: float = 30.0
+    address_connections_per_second: float = 25.0
 
 
 @dataclass

@@ -69,9 +69,9 @@ class WebSection(TlsSection):
     listen: str = "127.0.0.1:8443"
     tls: bool = True
     external_url: str = ""
-    connections_per_second: Annotated[float, Field(ge=1, le=10_000)] = 60.0
-    requests_per_second: Annotated[float, Field(ge=1, le=10_000)] = 100.0
-    address_connections_per_second: Annotated[float, Field(ge=1, le=10_000)] = 50.0
+    connections_per_second: Annotated[float, Field(ge=1, le=10_000)] = 30.0
+    requests_per_second: Annotated[float, Field(ge=1, le=10_000)] = 50.0
+    address_connections_per_second: Annotated[float, Field(ge=1, le=10_000)] = 25.0
 
     @field_validator("listen")
     @classmethod
