@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -84,11 +85,15 @@ def _of_the_surfaces(folder: Path, engine: Engine) -> list[Figure]:
     writer, readers = Writer(engine), Readers(open_engine(url, read_only=True, pool_size=4), 3)
     model = LiveModel(board, readers, writer, lambda: NOW, dict, tuple, Thresholds())
     asyncio.run(model.refresh())
+    # As `serve.main` does when all is loaded.
+    gc.collect()
+    gc.freeze()
     try:
         with served(build_app(model, OpenGuard(), ShowSettings())) as address:
             pages = _pages(address)
             commands = _commands(address)
     finally:
+        gc.unfreeze()
         writer.close()
         readers.close()
     return [
