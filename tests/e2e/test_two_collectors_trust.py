@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
+from chainwatch.v1 import evidence_pb2
 from chainwatch_collector.keep.projection_tables import REQUESTS
 from lab.collector_process import CollectorProcess
 from lab.databases import new_postgres
@@ -57,23 +58,34 @@ def findings(collector: CollectorProcess, code: str) -> list[dict[str, Any]]:
     return [one for one in items if one["code"] == code]
 
 
-async def test_a_second_dom0_at_the_other_collector_is_named_at_both(pair: TwoCollectors, pki: Pki) -> None:
-    """Each host's clone knocks at the collector that has not its stream; one of the two does not judge the pool."""
+async def test_who_speaks_wrongly_for_a_host_at_the_other_collector_is_named_at_both(
+    pair: TwoCollectors, pki: Pki
+) -> None:
+    """Each host's clone knocks at the collector that has not its stream, and so does something that is no agent; one of
+    the two collectors does not judge the pool.
+    """
     for number, (host_uuid, far) in enumerate(zip(pair.host_uuids, reversed(pair.collectors), strict=True)):
         identity = pki.host(host_uuid, stem=f"clone-{number}")
-        machine_id = f"{number}" * 32
         async with connect(far.ingest_port, pki.ca, identity) as clone:
-            await clone.send(hello=hello(machine_id=machine_id, hostname=f"clone-{number}"))
+            await clone.send(hello=hello(machine_id=f"{number}" * 32, hostname=f"clone-{number}"))
             assert (await clone.ended())[1].startswith("duplicate host")
+        async with connect(far.ingest_port, pki.ca, identity) as faulty:
+            await faulty.send(status=evidence_pb2.Status())
+            assert (await faulty.ended())[1] == "the first message must be hello"
+    for number, host_uuid in enumerate(pair.host_uuids):
         for collector in pair.collectors:
-            (told,) = until(
-                lambda c=collector, h=host_uuid: [  # type: ignore[misc]
-                    one for one in findings(c, "HOST_DUPLICATE") if one["subject"]["uuid"] == h
-                ]
-            )
-            assert machine_id in told["summary"]
-            assert f"clone-{number}" in told["summary"]
+            summary = named(collector, host_uuid, "HOST_DUPLICATE")
+            assert f"{number}" * 32 in summary
+            assert f"clone-{number}" in summary
+            assert named(collector, host_uuid, "AGENT_MISBEHAVES").endswith(": the first message must be hello.")
     assert pair.open_streams() == 2
+
+
+def named(collector: CollectorProcess, host_uuid: str, code: str) -> str:
+    """The summary of the host's finding, as soon as there is one."""
+    (told,) = until(lambda: [one for one in findings(collector, code) if one["subject"]["uuid"] == host_uuid])
+    summary: str = told["summary"]
+    return summary
 
 
 def test_raw_lines_of_every_host_through_every_collector(pair: TwoCollectors) -> None:

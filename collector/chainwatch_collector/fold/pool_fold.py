@@ -146,12 +146,13 @@ class PoolFold:
         self._tracker.duplicate_refused(duplicate)
 
     def trusted(self, seen: TrustSeen) -> None:
-        """What is known of the identities of this pool's hosts."""
+        """What is known of who speaks for this pool's hosts."""
         for host in self.hosts.values():
             duplicate = seen.duplicates.get(host.host_uuid)
             if duplicate is not None:
                 self._tracker.duplicate_refused(duplicate)
         self._tracker.revoked(seen.revoked)
+        self._tracker.faulty(seen.faults)
 
     def tell(self, news: BackupNews) -> None:
         """What is known of backups from outside of the pool."""

@@ -12,7 +12,7 @@ from chainwatch_collector.judge.registry import family
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.read.facts import LineRef
 from chainwatch_collector.track.state import HostState, PoolState
-from chainwatch_collector.words import age, duration, percent, plural, size
+from chainwatch_collector.words import age, clock, duration, percent, plural, size
 
 
 def of_host(
@@ -162,6 +162,26 @@ def duplicate(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[C
             f"{named} was refused while {refused.live_machine_id!r} is connected.",
             refused.at,
             seen_through_agent=False,
+        )
+
+
+@family("AGENT_MISBEHAVES")
+def misbehaves(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condition]:
+    """Its streams were ended for its own fault; told as long as that goes on."""
+    for host in state.hosts.values():
+        faults = host.faults
+        if faults is None or not _within(faults.at, now, limits.agent_misbehaves_seconds):
+            continue
+        many = f" {faults.times} times since {clock(faults.since)}" if faults.times > 1 else ""
+        yield of_host(
+            host,
+            "AGENT_MISBEHAVES",
+            "error",
+            f"The collector ended the stream of {host.name}{many} for a fault of its agent at {faults.peer}:"
+            f" {faults.text}.",
+            faults.since,
+            seen_through_agent=False,
+            count=faults.times,
         )
 
 

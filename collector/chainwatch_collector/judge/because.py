@@ -27,7 +27,7 @@ _FORECASTS: Final = frozenset(("SR_SPACE_LOW", "SR_FULL_SOON"))
 
 NO_CAUSE: Final = frozenset(
     {"AGENT_MISSING", "AGENT_BEHIND", "HOST_UNASSIGNED", "EVIDENCE_GAP", "CLOCK_SKEW", "CERTIFICATE_EXPIRING"}
-    | {"HOST_DUPLICATE", "HOST_TOO_OLD", "SR_SLOW"}
+    | {"HOST_DUPLICATE", "AGENT_MISBEHAVES", "HOST_TOO_OLD", "SR_SLOW"}
 )
 """They delay or hide what is known; they make no storage fail."""
 HIDING: Final = frozenset(("POOL_UNREACHABLE", "AGENT_SILENT", "AGENT_REVOKED", "LOG_OFF", "LOG_PARTITION_FULL"))

@@ -69,6 +69,7 @@ class Thresholds:
     agent_missing_seconds: float = 300
     agent_behind_seconds: float = 300
     host_duplicate_seconds: float = 600
+    agent_misbehaves_seconds: float = 600
     agent_behind_bytes: int = 64 << 20
     evidence_gap_seconds: float = 86400
     pool_unreachable_seconds: float = 30

@@ -32,7 +32,7 @@ def _hosts(asked: Asked) -> Check:
 def _agents(asked: Asked) -> Check:
     if asked.state.offline:
         return Check(AGENTS, "skipped", "offline: read from files")
-    missing = ("AGENT_SILENT", "AGENT_REVOKED", "AGENT_MISSING", "HOST_DUPLICATE")
+    missing = ("AGENT_SILENT", "AGENT_REVOKED", "AGENT_MISSING", "AGENT_MISBEHAVES", "HOST_DUPLICATE")
     judged = asked.judged(AGENTS, *missing, "AGENT_BEHIND", "LOG_OFF", "EVIDENCE_GAP")
     if judged is not None:
         return judged

@@ -34,7 +34,10 @@ def agent_reports(asked: Asked, host: HostState | None, name: str) -> Check:
         return Check(name, "skipped", "offline: read from files")
     if host is None:
         return Check(name, "unknown", "which host that is, is not known")
-    judged = asked.judged(name, "AGENT_MISSING", "AGENT_SILENT", "AGENT_REVOKED", "HOST_DUPLICATE", "HOST_UNASSIGNED")
+    judged = asked.judged(
+        name,
+        *("AGENT_MISSING", "AGENT_SILENT", "AGENT_REVOKED", "AGENT_MISBEHAVES", "HOST_DUPLICATE", "HOST_UNASSIGNED"),
+    )
     if judged is not None:
         return judged
     if host.last_seen_at is None:

@@ -77,3 +77,16 @@ HOST_DUPLICATES = Table(
     Column("hostname", Text, nullable=False),
     Column("peer", Text, nullable=False),
 )
+
+# Agents whose streams were ended for their own fault, at whichever collector: one row a host, which tells of its last
+# run of faults. `text` is the collector's own, never a word of the agent's.
+AGENT_FAULTS = Table(
+    "agent_faults",
+    METADATA,
+    Column("host_uuid", String(36), primary_key=True),
+    Column("since_us", BigInteger, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("times", BigInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("peer", Text, nullable=False),
+)

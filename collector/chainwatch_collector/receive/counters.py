@@ -11,6 +11,7 @@ class IngestCounters:
     streams_opened_total: int = 0
     streams_refused_total: int = 0
     streams_superseded_total: int = 0
+    streams_faulty_total: int = 0
     messages_total: int = 0
     malformed_messages_total: int = 0
     unknown_messages_total: int = 0

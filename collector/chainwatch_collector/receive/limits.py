@@ -8,6 +8,12 @@ MAX_FIRST_LINE_BYTES = 8192
 MAX_LINE_BYTES = 64 * 1024
 MAX_LOGS = 64
 MAX_FILES_SEEN = 4096
+# Above `max_message_bytes`, for the frame of the message around what the agreed size is about.
+FRAME_BYTES = 4096
+# What is up to so many times as large as allowed is still read, so that the answer can name whose it was.
+READ_FACTOR = 2
+# Of what was asked for: short lines that are no neighbours come one to a reply, each with its file's name.
+REPLY_FACTOR = 8
 MAX_PROBLEMS = 256
 MAX_PROCESSES = 1024
 MAX_COUNTERS = 256
@@ -26,6 +32,8 @@ class IngestLimits:
     # Of one host: each costs a commit. An agent that behaves waits a second and more before it comes again.
     stream_opens_per_minute: float = 120.0
     stream_opens_burst: int = 60
+    # The most that a host waits whose streams were ended for its agent's fault again and again.
+    fault_wait_seconds: float = 60.0
     # Connections that have no stream: new ones, and those of strangers.
     spare_connections: int = 1000
     handshake_seconds: float = 10.0

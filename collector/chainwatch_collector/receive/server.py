@@ -8,6 +8,7 @@ from typing import NamedTuple, cast
 import grpc
 from chainwatch.v1 import ingest_service_pb2_grpc
 
+from chainwatch_collector.receive.limits import FRAME_BYTES, READ_FACTOR
 from chainwatch_collector.receive.service import IngestService
 
 
@@ -78,8 +79,7 @@ def make_server(
     limits = service.shared.limits
     server = grpc.aio.server(
         options=[
-            # The room above the agreed size is for the frame of the message around it.
-            ("grpc.max_receive_message_length", limits.max_message_bytes + 4096),
+            ("grpc.max_receive_message_length", READ_FACTOR * (limits.max_message_bytes + FRAME_BYTES)),
             ("grpc.max_metadata_size", 16 * 1024),
             ("grpc.max_concurrent_streams", 16),
             # Agents ping while idle (proto/README.md 6.4); without these they are answered by GOAWAY.

@@ -11,22 +11,22 @@ import grpc
 from chainwatch.v1 import ingest_service_pb2, ingest_service_pb2_grpc
 from sqlalchemy.exc import SQLAlchemyError
 
+from chainwatch_collector.keep.faults import FaultRow, keep_fault
 from chainwatch_collector.keep.intake import HelloIn, Refusal, StreamOpened
 from chainwatch_collector.keep.streams import close_stream, open_stream
 from chainwatch_collector.keep.writer import Priority, WriterBusyError, WriterClosedError
 from chainwatch_collector.rate import RateLimit
 from chainwatch_collector.receive.answers import welcome_of
 from chainwatch_collector.receive.evidence_requests import EvidencePart, EvidenceRefusedError
+from chainwatch_collector.receive.faults import RUN_SECONDS, Fault, Faults
 from chainwatch_collector.receive.identity import IdentityError, Peer, peer_of
 from chainwatch_collector.receive.messages import MessageError, hello_of
 from chainwatch_collector.receive.shared import Shared
-from chainwatch_collector.receive.stream import Context, HostStream, StreamEndedError, ended_by
+from chainwatch_collector.receive.stream import AgentFaultError, Context, HostStream, StreamEndedError, ended_by
 from chainwatch_collector.track.observations import DuplicateRefused
 
 LOG = logging.getLogger(__name__)
 _SWEEP_SECONDS = 5.0
-# How often they come is bounded by the pace at which a host may open streams.
-_ITS_FAULT = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED)
 RevokedCheck = Callable[[Peer], Awaitable[str | None]]
 
 
@@ -49,6 +49,7 @@ class IngestService(ingest_service_pb2_grpc.IngestServiceServicer):
         self._sweeper: asyncio.Task[None] | None = None
         limits = shared.limits
         self._opens = RateLimit(limits.stream_opens_per_minute, limits.stream_opens_burst, limits.max_streams)
+        self._faults = Faults(self._told, limits.fault_wait_seconds, limits.max_streams)
 
     @property
     def connected(self) -> frozenset[str]:
@@ -75,8 +76,11 @@ class IngestService(ingest_service_pb2_grpc.IngestServiceServicer):
         except StreamEndedError as error:
             if error.code is grpc.StatusCode.ABORTED:
                 counters.streams_superseded_total += 1
-            if error.code in _ITS_FAULT:
-                LOG.warning("host %s: stream ended: %s", peer_of(context.auth_context()).host_uuid, error.text)
+            if isinstance(error, AgentFaultError):
+                host_uuid = peer_of(context.auth_context()).host_uuid
+                now = time.monotonic()
+                counters.streams_faulty_total += 1
+                self._faults.met(host_uuid, error.text, context.peer(), now, lenient=error.lenient)
             await context.abort(error.code, error.text)
         finally:
             self._open_calls -= 1
@@ -116,21 +120,32 @@ class IngestService(ingest_service_pb2_grpc.IngestServiceServicer):
             counters.streams_refused_total += 1
             text = f"the collector serves {limits.max_streams} streams already: raise max_streams or add a collector"
             raise StreamEndedError(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
-        wait = self._opens.wait_seconds(peer.host_uuid, time.monotonic())
+        self._may_open(peer.host_uuid, time.monotonic())
+        return peer
+
+    def _may_open(self, host_uuid: str, now: float) -> None:
+        counters = self.shared.counters
+        wait = self._faults.wait_seconds(host_uuid, now)
         if wait:
             counters.streams_refused_total += 1
-            raise StreamEndedError(grpc.StatusCode.UNAVAILABLE, f"this host opens streams too often: wait {wait:.1f} s")
-        return peer
+            times = self._faults.times(host_uuid)
+            text = f"streams of this host were ended {times} times for its agent's fault: wait {wait:.1f} s"
+            raise StreamEndedError(grpc.StatusCode.UNAVAILABLE, text)
+        wait = self._opens.wait_seconds(host_uuid, now)
+        if wait:
+            counters.streams_refused_total += 1
+            raise AgentFaultError(grpc.StatusCode.UNAVAILABLE, f"this host opens streams too often: wait {wait:.1f} s")
 
     async def _hello(self, context: Context) -> ingest_service_pb2.Hello:
         seconds = self.shared.limits.hello_seconds
         try:
             message = await asyncio.wait_for(context.read(), seconds)
         except TimeoutError:
-            raise StreamEndedError(grpc.StatusCode.INVALID_ARGUMENT, f"no Hello within {seconds:g} s") from None
+            text = f"no Hello within {seconds:g} s"
+            raise AgentFaultError(grpc.StatusCode.INVALID_ARGUMENT, text, lenient=True) from None
         if not isinstance(message, ingest_service_pb2.AgentMessage) or message.WhichOneof("body") != "hello":
             self.shared.counters.malformed_messages_total += 1
-            raise StreamEndedError(grpc.StatusCode.INVALID_ARGUMENT, "the first message must be hello")
+            raise AgentFaultError(grpc.StatusCode.INVALID_ARGUMENT, "the first message must be hello")
         return message.hello
 
     async def _open(self, peer: Peer, hello: ingest_service_pb2.Hello, address: str) -> StreamOpened:
@@ -144,7 +159,7 @@ class IngestService(ingest_service_pb2_grpc.IngestServiceServicer):
             asked = hello_of(hello, peer.host_uuid, self._policy)
         except MessageError as error:
             self.shared.counters.malformed_messages_total += 1
-            raise StreamEndedError(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from None
+            raise AgentFaultError(grpc.StatusCode.INVALID_ARGUMENT, str(error)) from None
         now, live_seconds = self.shared.now_us(), self.shared.limits.silent_seconds
         try:
             future = self.shared.writer.submit(
@@ -182,6 +197,14 @@ class IngestService(ingest_service_pb2_grpc.IngestServiceServicer):
                 lambda c: close_stream(c, opened.host_id, opened.stream_epoch, now), priority=Priority.EVIDENCE
             )
 
+    def _told(self, fault: Fault) -> None:
+        """In the log, and in the database for whoever judges the host."""
+        LOG.warning("host %s at %s: %d streams ended: %s", fault.host_uuid, fault.peer, fault.times, fault.text)
+        now = self.shared.now_us()
+        row = FaultRow(fault.host_uuid, now, now, fault.times, fault.text, fault.peer)
+        with contextlib.suppress(WriterClosedError, WriterBusyError):
+            self.shared.writer.submit(lambda c: keep_fault(c, row, RUN_SECONDS), priority=Priority.EVIDENCE)
+
     async def set_policy(self, policy: ingest_service_pb2.Policy | None) -> None:
         """The collector's part of the selection, for every stream now and later."""
         self._policy = policy
@@ -204,7 +227,7 @@ class IngestService(ingest_service_pb2_grpc.IngestServiceServicer):
         request.deadline_seconds = min(request.deadline_seconds or 30, 60)
         future = self.shared.evidence.begin(host_uuid, request)
         try:
-            await stream.send(ingest_service_pb2.CollectorMessage(evidence_request=request))
+            await stream.ask(request)
             return await asyncio.wait_for(future, request.deadline_seconds + 2)
         except TimeoutError:
             raise EvidenceRefusedError(f"the agent did not answer within {request.deadline_seconds} s") from None

@@ -26,7 +26,7 @@ from chainwatch_collector.keep.intake import (
 from chainwatch_collector.keep.writer import Priority, WriterBusyError
 from chainwatch_collector.receive.answers import acks_of
 from chainwatch_collector.receive.identity import Peer
-from chainwatch_collector.receive.limits import MAX_FILES_SEEN
+from chainwatch_collector.receive.limits import FRAME_BYTES, MAX_FILES_SEEN, REPLY_FACTOR
 from chainwatch_collector.receive.messages import MessageError, item_of, policy_in
 from chainwatch_collector.receive.observations import observation_of
 from chainwatch_collector.receive.shared import Shared
@@ -54,9 +54,23 @@ class StreamEndedError(Exception):
         self.text = text
 
 
+class AgentFaultError(StreamEndedError):
+    """No agent may do that (proto/README.md): counted against its host, and told.
+
+    `lenient`: now and then an honest one does, in whose place the collector's database or the network was at fault.
+    """
+
+    def __init__(self, code: grpc.StatusCode, text: str, *, lenient: bool = False) -> None:
+        super().__init__(code, text)
+        self.lenient = lenient
+
+
 def ended_by(refusal: Refusal) -> StreamEndedError:
     """A refusal of the store as gRPC says it (proto/README.md 10)."""
-    return StreamEndedError(_STATUS[refusal.kind], f"{refusal.kind}: {refusal.detail}")
+    code, text = _STATUS[refusal.kind], f"{refusal.kind}: {refusal.detail}"
+    if refusal.kind in ("hole", "unknown file"):
+        return AgentFaultError(code, text, lenient=True)
+    return StreamEndedError(code, text)
 
 
 class HostStream:
@@ -80,6 +94,7 @@ class HostStream:
         self._pending: list[Item] = []
         self._pending_bytes = 0
         self._in_flight_bytes = 0
+        self._reply_room_bytes = 0
         self._room = asyncio.Event()
         self._room.set()
         self._waits_for_company = False
@@ -122,6 +137,11 @@ class HostStream:
             with contextlib.suppress(grpc.aio.BaseError):
                 await self._context.write(message)
 
+    async def ask(self, request: ingest_service_pb2.EvidenceRequest) -> None:
+        """Ask for raw lines; only what is asked for may come. A reply is a line at worst, in a frame of its own."""
+        self._reply_room_bytes += REPLY_FACTOR * request.max_bytes + FRAME_BYTES
+        await self.send(ingest_service_pb2.CollectorMessage(evidence_request=request))
+
     async def change_policy(self, policy: ingest_service_pb2.Policy) -> None:
         """Store the policy under this agent's floor, then tell the agent."""
         stored = policy_in(self.hello.policy, policy)
@@ -136,32 +156,42 @@ class HostStream:
                 return  # grpc.aio.EOF
             self.last_message_at = time.monotonic()
             self._shared.counters.messages_total += 1
+            size = message.ByteSize()
+            if size > limits.max_message_bytes + FRAME_BYTES:
+                text = f"a message of {size} bytes is larger than max_message_bytes, {limits.max_message_bytes}"
+                raise self._ending(AgentFaultError(grpc.StatusCode.RESOURCE_EXHAUSTED, text))
             if message.WhichOneof("body") == "evidence_reply":
-                self._shared.evidence.reply(self.peer.host_uuid, message.evidence_reply)
+                self._reply(message.evidence_reply, size)
                 continue
-            self._take(message)
+            self._take(message, size)
             if self._pending_bytes > limits.window_bytes:
                 self._room.clear()
                 await self._room.wait()
             await self._shared.budget.wait()
 
-    def _take(self, message: ingest_service_pb2.AgentMessage) -> None:
+    def _reply(self, reply: ingest_service_pb2.EvidenceReply, size: int) -> None:
+        self._reply_room_bytes -= size
+        if self._reply_room_bytes < 0:
+            text = "evidence_reply: more of it than was asked for on this stream"
+            raise self._ending(AgentFaultError(grpc.StatusCode.INVALID_ARGUMENT, text))
+        self._shared.evidence.reply(self.peer.host_uuid, reply)
+
+    def _take(self, message: ingest_service_pb2.AgentMessage, size: int) -> None:
         counters = self._shared.counters
         try:
             item = item_of(message, self.opened.policy_rows)
         except MessageError as error:
             counters.malformed_messages_total += 1
-            raise self._ending(StreamEndedError(grpc.StatusCode.INVALID_ARGUMENT, str(error))) from None
+            raise self._ending(AgentFaultError(grpc.StatusCode.INVALID_ARGUMENT, str(error))) from None
         if item is None:
             counters.unknown_messages_total += 1
             return
         if isinstance(item, FileSeenIn):
             if len(self._seen) >= MAX_FILES_SEEN:
                 text = f"file_seen: more than {MAX_FILES_SEEN} files in one stream"
-                raise self._ending(StreamEndedError(grpc.StatusCode.RESOURCE_EXHAUSTED, text))
+                raise self._ending(AgentFaultError(grpc.StatusCode.RESOURCE_EXHAUSTED, text))
             self._seen[item.key] = item
             return
-        size = message.ByteSize()
         counters.bytes_received_total += size
         counters.spans_total += isinstance(item, SpanIn)
         self._pending.append(item)

@@ -96,11 +96,28 @@ class Revocation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentFaults:
+    """The last run of streams that were ended for an agent's fault, by the collector's clock.
+
+    `text`: what the last one was ended for, in the collector's words. `peer`: where it came from, as gRPC writes it.
+    """
+
+    since: datetime
+    at: datetime
+    times: int
+    text: str
+    peer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrustSeen:
-    """By host uuid: the last dom0 that was refused in its name, and who revoked it and gave it no certificate since."""
+    """By host uuid: the last dom0 that was refused in its name, who revoked it and gave it no certificate since, and
+    its agent's faults.
+    """
 
     duplicates: Mapping[str, DuplicateRefused] = field(default_factory=dict)
     revoked: Mapping[str, Revocation] = field(default_factory=dict)
+    faults: Mapping[str, AgentFaults] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from chainwatch_collector.chains.gc_host import gc_host_among
 from chainwatch_collector.inventory.picture import Picture
 from chainwatch_collector.inventory.records import Host
 from chainwatch_collector.track.host_log import HostLog
-from chainwatch_collector.track.observations import Revocation
+from chainwatch_collector.track.observations import AgentFaults, Revocation
 from chainwatch_collector.track.state import HostState
 
 
@@ -36,7 +36,13 @@ def label(record: Host, hosts: Mapping[str, HostLog]) -> str:
     return next((name for name in (record.uuid, record.hostname, record.name) if name in hosts), record.uuid)
 
 
-def host_state(key: str, log: HostLog, record: Host | None, revoked: Revocation | None = None) -> HostState:
+def host_state(
+    key: str,
+    log: HostLog,
+    record: Host | None,
+    revoked: Revocation | None = None,
+    faults: AgentFaults | None = None,
+) -> HostState:
     """One host as it stands."""
     hostname = log.status.host.hostname if log.status is not None else ""
     return HostState(
@@ -58,6 +64,7 @@ def host_state(key: str, log: HostLog, record: Host | None, revoked: Revocation 
         clock_ahead_seconds=log.clock_ahead_seconds,
         duplicate=log.duplicate,
         revoked=revoked,
+        faults=faults,
         sampled_at=log.processes.at if log.processes is not None else None,
         incidents=tuple(log.incidents),
         processes=tuple(log.images.running.values()),

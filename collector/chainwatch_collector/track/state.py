@@ -17,6 +17,7 @@ from chainwatch_collector.track.coverage import Coverage
 from chainwatch_collector.track.image_work import ImageProcess
 from chainwatch_collector.track.incidents import Incident, IncidentKind
 from chainwatch_collector.track.observations import (
+    AgentFaults,
     DuplicateRefused,
     LockHeld,
     Revocation,
@@ -49,7 +50,7 @@ class HostState:
 
     `dropped_at`: when observations were last lost because the agent's ring was full; `dropped_total`: how many in all.
     `duplicate`: the last dom0 that was refused because it came with this host's certificate. `revoked`: it has no
-    certificate that the collector knows of.
+    certificate that the collector knows of. `faults`: for what its agent's streams were last ended again and again.
     `coverage` None: not one line of its log was read. `first_at`, `newest_at`: times of lines read since the last gap.
     """
 
@@ -71,6 +72,7 @@ class HostState:
     clock_ahead_seconds: float | None = None
     duplicate: DuplicateRefused | None = None
     revoked: Revocation | None = None
+    faults: AgentFaults | None = None
     sampled_at: datetime | None = None
     incidents: tuple[Incident, ...] = ()
     processes: tuple[ImageProcess, ...] = ()

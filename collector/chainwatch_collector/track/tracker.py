@@ -21,7 +21,7 @@ from chainwatch_collector.read.runs import Run
 from chainwatch_collector.track import assemble, places
 from chainwatch_collector.track.coverage import Coverage
 from chainwatch_collector.track.host_log import HostLog
-from chainwatch_collector.track.observations import DuplicateRefused, Observation, Revocation
+from chainwatch_collector.track.observations import AgentFaults, DuplicateRefused, Observation, Revocation
 from chainwatch_collector.track.since import Since, held_by_control_domains
 from chainwatch_collector.track.state import HostState, PoolState, SrState
 
@@ -47,6 +47,7 @@ class PoolTracker:
         self._since: dict[str, Since] = {}
         self._held: dict[str, datetime] = {}
         self._revoked: Mapping[str, Revocation] = {}
+        self._faulty: Mapping[str, AgentFaults] = {}
         self._live = _Live(build)
 
     # --- what comes in ----------------------------------------------------------------------------------------
@@ -70,6 +71,10 @@ class PoolTracker:
     def revoked(self, hosts: Mapping[str, Revocation]) -> None:
         """Every revoked host, by uuid; to be told again after `load`."""
         self._revoked = hosts
+
+    def faulty(self, hosts: Mapping[str, AgentFaults]) -> None:
+        """Every host whose agent broke the rules of its stream, by uuid; to be told again after `load`."""
+        self._faulty = hosts
 
     def see(self, picture: Picture) -> None:
         """A newer picture. Only SRs whose own map of VDIs changed get a new forest."""
@@ -137,10 +142,11 @@ class PoolTracker:
         for key in sorted(self._hosts):
             record = records.get(key) or named.get(key)
             uuid = record.uuid if record is not None else key
-            found[uuid] = places.host_state(key, self._hosts[key], record, self._revoked.get(uuid))
+            log = self._hosts[key]
+            found[uuid] = places.host_state(key, log, record, self._revoked.get(uuid), self._faulty.get(uuid))
         for uuid, record in sorted(records.items()):
             if uuid not in found:
-                found[uuid] = HostState(key=uuid, name=record.name, record=record)
+                found[uuid] = HostState(key=uuid, name=record.name, record=record, faults=self._faulty.get(uuid))
         return found
 
     # --- stored and loaded ------------------------------------------------------------------------------------

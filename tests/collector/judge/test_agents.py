@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from chainwatch_collector.track.coverage import Coverage
-from chainwatch_collector.track.observations import DuplicateRefused, ProcessesObserved, Revocation
+from chainwatch_collector.track.observations import AgentFaults, DuplicateRefused, ProcessesObserved, Revocation
 from chainwatch_collector.track.tracker import PoolTracker
 from collector.judge.scene import (
     GIB,
@@ -20,6 +20,7 @@ from collector.judge.scene import (
     process,
     quiet_pool,
 )
+from chainwatch_collector.words import clock
 from smlog import Smlog
 
 
@@ -193,6 +194,37 @@ def test_second_dom0_is_no_word_of_the_host_and_outlives_a_restart() -> None:
     clone_comes(scene)
     scene.tracker = PoolTracker.load(scene.tracker.dump())
     assert {"AGENT_SILENT", "HOST_DUPLICATE"} <= scene.codes()
+
+
+def breaks_a_rule(scene: Scene, times: int) -> None:
+    text = "span.to_offset: 5 is not behind from_offset 7"
+    faults = AgentFaults(since=START, at=scene.now, times=times, text=text, peer="ipv4:192.0.2.9:40000")
+    scene.tracker.faulty({MEMBER: faults})
+
+
+def test_an_agent_that_breaks_the_rules_of_its_stream() -> None:
+    scene = quiet_pool()
+    assert "AGENT_MISBEHAVES" not in scene.look()
+    breaks_a_rule(scene, 1)
+    found = scene.look()["AGENT_MISBEHAVES"]
+    assert (found.subject.kind, found.subject.uuid, found.severity) == ("host", MEMBER, "error")
+    assert (
+        "ended the stream of xcp2 for a fault of its agent at ipv4:192.0.2.9:40000: span.to_offset: 5" in found.summary
+    )
+    assert f"chainwatch agent revoke {MEMBER}" in {step.command for step in found.next}
+    breaks_a_rule(scene.wait(599), 7)
+    found = scene.look()["AGENT_MISBEHAVES"]
+    assert f"7 times since {clock(START)}" in found.summary
+    assert found.count == 7
+    assert "AGENT_MISBEHAVES" in scene.wait(600).codes()
+    assert "AGENT_MISBEHAVES" not in scene.wait(1).codes()
+
+
+def test_one_that_was_never_welcomed_is_named_as_well() -> None:
+    scene = quiet_pool()
+    scene.agents = {MASTER}
+    breaks_a_rule(scene, 3)
+    assert {"AGENT_MISBEHAVES"} <= scene.codes()
 
 
 def test_gap_is_told_for_a_day() -> None:

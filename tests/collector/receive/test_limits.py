@@ -9,12 +9,14 @@ from typing import Any, cast
 import grpc
 import pytest
 from chainwatch.v1 import evidence_pb2, ingest_service_pb2, ingest_service_pb2_grpc
+from chainwatch_collector.fold.trusted import trust_seen
 from chainwatch_collector.receive import limits as most
 from chainwatch_collector.receive import stream
 from chainwatch_collector.receive.evidence_requests import EvidenceRequests
 from chainwatch_collector.receive.limits import IngestLimits
 from chainwatch_collector.receive.messages import MessageError, hello_of, item_of
 from chainwatch_collector.receive.shared import Budget
+from chainwatch_collector.track.observations import AgentFaults
 from lab.wire import SMLOG, file_seen, hello, key_of, span
 
 from .conftest import HOST, Ingest, status_of
@@ -40,8 +42,20 @@ async def test_streams(ingest: Ingest) -> None:
 
 @pytest.mark.parametrize("limits", [IngestLimits(stream_opens_burst=3, drain_seconds=0.3)])
 async def test_how_often_a_host_opens_a_stream(ingest: Ingest, caplog: pytest.LogCaptureFixture) -> None:
-    """What it says wrong is logged with its name, by and by more slowly; another host is not concerned."""
+    """Another host is not concerned."""
     for _ in range(3):
+        async with ingest.connect() as wire:
+            await wire.welcome()
+    async with ingest.connect() as wire, ingest.connect(OTHER) as other:
+        ended = await wire.ended()
+        await other.welcome()
+    assert status_of(ended) == "UNAVAILABLE"
+    assert ended[1].startswith("this host opens streams too often: wait ")
+
+
+async def test_what_breaks_the_rules_again_and_again_waits(ingest: Ingest, caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged with its name once in ten seconds; another host is not concerned."""
+    for _ in range(4):
         async with ingest.connect() as wire:
             await wire.send(file_seen=file_seen(LOG))
             assert status_of(await wire.ended()) == "INVALID_ARGUMENT"
@@ -49,9 +63,10 @@ async def test_how_often_a_host_opens_a_stream(ingest: Ingest, caplog: pytest.Lo
         ended = await wire.ended()
         await other.welcome()
     assert status_of(ended) == "UNAVAILABLE"
-    assert ended[1].startswith("this host opens streams too often: wait ")
-    said = [record.getMessage() for record in caplog.records if "stream ended" in record.getMessage()]
-    assert said == [f"host {HOST}: stream ended: the first message must be hello"] * 3
+    assert ended[1].startswith("streams of this host were ended 4 times for its agent's fault: wait ")
+    said = [record.getMessage() for record in caplog.records if "streams ended" in record.getMessage()]
+    assert [one.split(" at ipv4:")[0] for one in said] == [f"host {HOST}"]
+    assert said[0].endswith(": 1 streams ended: the first message must be hello")
 
 
 @pytest.mark.parametrize("limits", [IngestLimits(hello_seconds=0.2, drain_seconds=0.3)])
@@ -75,7 +90,36 @@ async def test_a_message(ingest: Ingest) -> None:
     async with ingest.connect() as wire:
         await wire.welcome()
         await wire.send(span=span(data, 0, len(data)))
-        assert status_of(await wire.ended()) == "RESOURCE_EXHAUSTED"
+        ended = await wire.ended()
+    assert status_of(ended) == "RESOURCE_EXHAUSTED"
+    assert "is larger than max_message_bytes, 65536" in ended[1]
+    assert "larger than max_message_bytes" in (await told(ingest)).text
+
+
+@pytest.mark.parametrize("limits", [IngestLimits(max_message_bytes=65_536, drain_seconds=0.3)])
+async def test_a_message_that_is_not_even_read(ingest: Ingest) -> None:
+    data = LOG + b"x" * 200_000 + b"\n"
+    async with ingest.connect() as wire:
+        await wire.welcome()
+        await wire.send(span=span(data, 0, len(data)))
+        ended = await wire.ended()
+    assert (status_of(ended), "larger than max" in ended[1]) == ("RESOURCE_EXHAUSTED", True)
+
+
+async def test_evidence_that_nobody_asked_for(ingest: Ingest) -> None:
+    async with ingest.connect() as wire:
+        await wire.welcome()
+        await wire.send(evidence_reply=evidence_reply(1, LOG))
+        ended = await wire.ended()
+    assert (status_of(ended), ended[1].split(":")[0]) == ("INVALID_ARGUMENT", "evidence_reply")
+    assert (await told(ingest)).text == ended[1]
+
+
+async def told(ingest: Ingest) -> AgentFaults:
+    """What is known of the host's faults, for who judges it."""
+    while not (found := ingest.readers.call(trust_seen).faults):
+        await asyncio.sleep(0.01)
+    return found[HOST]
 
 
 async def test_files_of_a_stream(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from chainwatch.v1 import evidence_pb2
 from collector.serve.live_collector import Rest, bytes_of, just_now, ship
 from lab.collector_process import CollectorProcess
 from lab.pki import Pki
@@ -138,6 +139,26 @@ async def test_two_dom0s_with_one_certificate_are_named(rest: Rest, lab: LabPool
     assert (told["subject"]["uuid"], told["severity"]) == (host, "error")
     assert "b" * 32 in told["summary"]
     assert "clone" in told["summary"]
+
+
+async def test_agents_that_break_the_rules_are_named(rest: Rest, lab: LabPool) -> None:
+    """Of a host of a pool, and of one that was given a certificate and belongs to none."""
+    member, stranger = Estate(lab).hosts["xcp2"], "00000000-1111-4000-8000-00000000000e"
+    pki, port = rest.collector.pki, rest.collector.ingest_port
+    async with connect(port, pki.ca, pki.host(member)) as wire:
+        await wire.welcome(machine_id="a" * 32)
+        await wire.send(span=evidence_pb2.Span(from_offset=7, to_offset=5))
+        assert (await wire.ended())[1].startswith("span.to_offset: 5")
+    async with connect(port, pki.ca, pki.host(stranger)) as wire:
+        await wire.send(span=evidence_pb2.Span(from_offset=7, to_offset=5))
+        assert (await wire.ended())[1] == "the first message must be hello"
+    told = await rest.until(
+        lambda: len(found := [one for one in rest.findings() if one["code"] == "AGENT_MISBEHAVES"]) == 2 and found
+    )
+    summaries = {one["subject"]["uuid"]: one["summary"] for one in told}
+    assert "ended the stream of xcp2 for a fault of its agent at ipv4:127.0.0.1:" in summaries[member]
+    assert "span.to_offset: 5 is not behind from_offset 7" in summaries[member]
+    assert summaries[stranger].endswith(": the first message must be hello.")
 
 
 async def test_a_pool_that_goes_away_is_unknown_and_its_hosts_stay(rest: Rest, lab: LabPool) -> None:
