@@ -39,8 +39,9 @@ def credentials_of(request: Request) -> Credentials:
 
 
 async def principal_of(request: Request) -> Principal:
-    """Who asks. Raises `RefusedError`."""
+    """Who asks; `request.state.principal` from then on. Raises `RefusedError`."""
     principal: Principal = await request.app.state.guard.identify(credentials_of(request))
+    request.state.principal = principal
     if principal.csrf is not None and request.method not in SAFE_METHODS:
         await _check_csrf(request, principal.csrf)
     return principal

@@ -20,6 +20,7 @@ from chainwatch_collector.show.enrolment import Enrolment
 from chainwatch_collector.show.guard import Guard
 from chainwatch_collector.show.model import ReadModel
 from chainwatch_collector.show.raw_lines import RawLines
+from chainwatch_collector.show.refusals import Refusals
 from chainwatch_collector.show.settings import ShowSettings
 from chainwatch_collector.show.web import assets, forms, pages, raw_page, sessions
 from chainwatch_collector.show.web.render import Pages
@@ -62,7 +63,7 @@ def build_app(
     app.state.raw_lines = raw_lines
     app.state.logins = RateLimit(per_minute=LOGINS_PER_MINUTE, burst=LOGINS_AT_ONCE)
     app.state.tries = RateLimit(per_minute=TRIES_PER_MINUTE, burst=TRIES_AT_ONCE)
-    errors.install(app)
+    errors.install(app, Refusals(model, accounts).note)
     app.add_middleware(BodyLimit)
     for module in (overview, srs, subjects, findings, actions, monitoring, stream, raw, enrol_routes, account_routes):
         app.include_router(module.router, prefix=API_PREFIX)

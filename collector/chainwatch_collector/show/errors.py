@@ -1,5 +1,6 @@
 """One error envelope for every route: what, where, and what to try next. No traceback leaves the process."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from fastapi import FastAPI, Request
@@ -78,10 +79,11 @@ def _http_code(status: int) -> str:
     return {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(status, "http_error")
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of the API with the envelope; pages have their own (web/errors)."""
+def install(app: FastAPI, note: Callable[[Request, Exception], Awaitable[None]]) -> None:
+    """Answer every error of the API with the envelope; pages have their own (web/errors). `note` hears of it first."""
 
     async def answer(request: Request, error: Exception) -> Response:
+        await note(request, error)
         page = getattr(request.app.state, "error_page", None)
         detail = detail_of(error)
         if page is not None and not request.url.path.startswith("/api/") and _wants_html(request):

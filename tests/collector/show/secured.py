@@ -1,5 +1,6 @@
 """The application with real accounts, CA and audit log over SQLite; tokens by role name work beside the accounts."""
 
+import asyncio
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,10 +10,10 @@ from pathlib import Path
 
 from chainwatch_collector.keep.engine import open_engine, sqlite_url
 from chainwatch_collector.keep.migrate import migrate
-from chainwatch_collector.keep.people import audit_since
+from chainwatch_collector.keep.people import add_audit, audit_since
 from chainwatch_collector.keep.readers import Readers
 from chainwatch_collector.keep.writer import Writer
-from chainwatch_collector.live.stored import audit_view
+from chainwatch_collector.live.stored import audit_in, audit_view
 from chainwatch_collector.show.app import build_app
 from chainwatch_collector.show.model import NO_FILTERS
 from chainwatch_collector.show.settings import ShowSettings
@@ -50,7 +51,9 @@ def secured(directory: Path) -> Iterator[Secured]:
     identities = Identities(authority, writer, readers, lambda: authority.fingerprint, 90)
     accounts = LocalAccounts(writer, readers, NamedGuard())
     model = estate()
-    model.audit = partial(_audit, readers)  # type: ignore[method-assign]  # the rest of the model stays in memory
+    # The rest of the model stays in memory.
+    model.audit = partial(_audit, readers)  # type: ignore[method-assign]
+    model.record_audit = partial(_record, writer)  # type: ignore[method-assign]
     app = build_app(model, accounts, ShowSettings(), identities, accounts)
     try:
         yield Secured(app, model, accounts, identities, authority, readers)
@@ -65,3 +68,7 @@ async def _audit(
 ) -> Sequence[AuditEntry]:
     rows = await readers.read(lambda c: audit_since(c, since, limit, filters=filters))
     return [audit_view(row) for row in rows]
+
+
+async def _record(writer: Writer, entry: AuditEntry) -> None:
+    await asyncio.wrap_future(writer.submit(partial(add_audit, entry=audit_in(entry))))

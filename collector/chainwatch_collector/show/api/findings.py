@@ -18,6 +18,7 @@ from chainwatch_collector.show.bodies import (
     TransitionList,
 )
 from chainwatch_collector.show.errors import ApiError
+from chainwatch_collector.show.guard import RefusedError
 from chainwatch_collector.show.jsonable import Json
 from chainwatch_collector.show.paging import page
 from chainwatch_collector.show.scope import Scope
@@ -87,12 +88,13 @@ async def create_mute(scope: Operator, body: MuteBody) -> Json:
 
 
 async def mute(scope: Scope, body: MuteBody) -> Mute:
-    """Raises `ApiError` for a code that is not in the catalogue or a mute wider than the asker's pools."""
+    """Raises `ApiError` for a code that is not in the catalogue, `RefusedError` (403) for a mute wider than the
+    asker's pools."""
     if body.code not in scope.model.catalogue():
         raise ApiError(422, "invalid", f"code: {body.code!r} is no health code", "see /codes", "code")
     subject = scope.find(body.subject) if body.subject else None
     if subject is None and scope.principal.pools is not None:
-        raise ApiError(422, "invalid", "subject: your token reaches single pools only", "name a pool or SR", "subject")
+        raise RefusedError(403, "your token reaches single pools only", "name a pool or SR as the subject")
     until = _until(scope.model.now(), body.seconds)
     request = MuteRequest(body.code, subject, until, body.reason, body.sticky)
     return await scope.model.mute(request, scope.principal.name)
@@ -109,11 +111,11 @@ async def delete_mute(scope: Operator, mute_id: Named) -> Json:
 
 
 async def unmute(scope: Scope, mute_id: str) -> Mute:
-    """The mute that was ended. Raises `UnknownSubjectError`, `ApiError` (403) for one that is wider than the asker."""
+    """The mute that was ended. Raises `UnknownSubjectError`, `RefusedError` (403) for one wider than the asker."""
     for one in scope.mutes():
         if one.id == mute_id:
             if not scope.principal.sees(one.pool_uuid):
-                raise ApiError(403, "forbidden", "this mute covers pools that you do not see", "ask an administrator")
+                raise RefusedError(403, "this mute covers pools that you do not see", "ask an administrator")
             await scope.model.unmute(mute_id, scope.principal.name)
             return one
     raise UnknownSubjectError(mute_id)
