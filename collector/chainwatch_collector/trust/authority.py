@@ -26,6 +26,8 @@ CA_DAYS: Final = 3650
 SERVER_DAYS: Final = 397
 MAX_CSR_BYTES: Final = 16 * 1024
 _MIN_RSA_BITS: Final = 2048
+UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
+"""What `cryptography` raises for a damaged certificate or request, while it is read or asked for a part."""
 
 HostKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
@@ -128,7 +130,7 @@ def request_of(pem: bytes) -> x509.CertificateSigningRequest:
     try:
         request = x509.load_pem_x509_csr(pem)
         valid = request.is_signature_valid
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except UNREADABLE:
         raise RequestError("that is no certificate request in PEM: openssl req -new makes one") from None
     if not valid:
         raise RequestError("the certificate request is not signed by its own key")

@@ -19,7 +19,15 @@ from chainwatch_collector.show.enrolment import CertificateBody, EnrolmentToken,
 from chainwatch_collector.show.errors import ApiError
 from chainwatch_collector.show.guard import RefusedError
 from chainwatch_collector.trust import records
-from chainwatch_collector.trust.authority import Authority, Issued, RequestError, fingerprint, issued_at, request_of
+from chainwatch_collector.trust.authority import (
+    UNREADABLE,
+    Authority,
+    Issued,
+    RequestError,
+    fingerprint,
+    issued_at,
+    request_of,
+)
 from chainwatch_collector.trust.challenge import Challenges, check_signature, signed_text
 from chainwatch_collector.trust.standing import Book, Shown, Standing, standing
 from chainwatch_collector.trust.tokens import new_token, secret_of, token_sha256
@@ -137,7 +145,7 @@ class Identities:
             shown = x509.load_pem_x509_certificate(certificate.encode())
             check_signature(shown, signature, signed_text(challenge, request))
             host_uuid = _host_of(shown)
-        except (RequestError, ValueError) as error:
+        except (RequestError, *UNREADABLE) as error:
             reason = str(error) if isinstance(error, RequestError) else "that is no certificate in PEM"
             raise RefusedError(401, reason, _HINT) from None
         known = self._shown(host_uuid, shown)

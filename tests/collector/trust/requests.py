@@ -1,5 +1,7 @@
 """Certificate requests, right and wrong."""
 
+import ssl
+
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -22,3 +24,11 @@ def csr(key: Key | None = None, common_name: str = HOST, uris: tuple[str, ...] =
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     digest = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
     return builder.sign(key, digest).public_bytes(serialization.Encoding.PEM)
+
+
+def damaged(pem: str, part: bytes, other: bytes) -> str:
+    """The same PEM where the first `part` of its DER bytes is another."""
+    name = pem.split("-----")[1].removeprefix("BEGIN ")
+    certificate = pem.replace(name, "CERTIFICATE")
+    changed = ssl.PEM_cert_to_DER_cert(certificate).replace(part, other, 1)
+    return ssl.DER_cert_to_PEM_cert(changed).replace("CERTIFICATE", name)

@@ -13,7 +13,7 @@ from chainwatch_collector.trust.authority import (
     pem_of,
     request_of,
 )
-from collector.trust.requests import HOST, csr
+from collector.trust.requests import HOST, csr, damaged
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -79,12 +79,17 @@ def test_a_wrong_request_is_refused_with_what_is_right(request_pem: bytes, messa
         request_of(request_pem)
 
 
+def test_a_request_of_an_unknown_version_is_refused_like_any_other_that_cannot_be_read() -> None:
+    with pytest.raises(RequestError, match="no certificate request"):
+        request_of(damaged(GOOD.decode(), b"\x02\x01\x00", b"\x02\x01\x40").encode())
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, len(GOOD) - 1), st.integers(1, 255))
 def test_a_damaged_request_never_gets_through(at: int, flipped: int) -> None:
-    damaged = GOOD[:at] + bytes([GOOD[at] ^ flipped]) + GOOD[at + 1 :]
+    changed = GOOD[:at] + bytes([GOOD[at] ^ flipped]) + GOOD[at + 1 :]
     try:
-        request = request_of(damaged)
+        request = request_of(changed)
     except RequestError:
         return
     # Only what is outside of the signed bytes may differ: text around the PEM.

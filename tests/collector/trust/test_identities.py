@@ -14,7 +14,7 @@ from chainwatch_collector.trust.authority import Authority, new_authority, reque
 from chainwatch_collector.trust.challenge import CHALLENGE_SECONDS, signed_text
 from chainwatch_collector.trust.identities import Identities
 from collector.trust.conftest import Clock, Store
-from collector.trust.requests import HOST, csr
+from collector.trust.requests import HOST, csr, damaged
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -118,6 +118,12 @@ async def test_a_renewed_one_retires_the_older_when_it_is_used(identities: Ident
     assert "ended on" in await refused(renewal(identities, second, key))
 
 
+DAMAGES = (
+    (b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x09"),  # a version that there is not
+    (b"\x06\x03\x55\x1d\x25", b"\x06\x03\x55\x1d\x11"),  # the name for another extension too
+)
+
+
 async def test_renewal_is_for_who_has_the_key(identities: Identities, clock: Clock) -> None:
     key, thief = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     body = await enrolled(identities, key)
@@ -129,6 +135,10 @@ async def test_renewal_is_for_who_has_the_key(identities: Identities, clock: Clo
     assert "is not of the certificate's key" in await refused(renewal(identities, body, key, signature="§"))
     assert "not the collector's" in await refused(renewal(identities, body, key, challenge="9999999999.a.b"))
     assert "no certificate in PEM" in await refused(renewal(identities, body, key, certificate="x"))
+    for part, other in DAMAGES:
+        changed = damaged(body.certificate, part, other)
+        assert changed != body.certificate
+        assert "no certificate in PEM" in await refused(renewal(identities, body, key, certificate=changed))
     old = identities.challenge()
     clock.pass_(seconds=CHALLENGE_SECONDS + 1)
     assert "too old" in await refused(renewal(identities, body, key, challenge=old))
