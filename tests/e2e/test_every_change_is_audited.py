@@ -16,9 +16,9 @@ import chainwatch_collector.cli
 import httpx2 as httpx
 import pytest
 from chainwatch.v1 import query_service_pb2
-from chainwatch_collector.show.access import routes_of
+from chainwatch_collector.show.access import role_of_route, routes_of
 from chainwatch_collector.show.app import build_app
-from chainwatch_collector.show.guard import SESSION_COOKIE
+from chainwatch_collector.show.guard import SESSION_COOKIE, Role
 from chainwatch_collector.show.settings import ShowSettings
 from chainwatch_collector.trust.challenge import signed_text
 from collector.show.estate import estate
@@ -34,7 +34,8 @@ from lab.xapi.process import lab_process
 HOST = "6a0e4b8e-6a40-4b66-bb0a-6d1f4b6a7a11"
 WORD, OTHER_WORD = "correct horse battery", "another horse, another battery"
 API: Final = "/api/v1"
-ROUTES = routes_of(build_app(estate(), NamedGuard(), ShowSettings()))
+APP = build_app(estate(), NamedGuard(), ShowSettings())
+ROUTES = routes_of(APP)
 CHANGING = {(method, path) for method, path in ROUTES if method not in ("GET", "HEAD", "OPTIONS")}
 
 
@@ -198,6 +199,23 @@ def test_a_wrong_password_and_a_wrong_token_are_recorded_too(someone: Someone) -
     body = {"token": f"cw1.{'A' * 43}.{'0' * 64}", "host_uuid": HOST, "request": csr().decode()}
     assert someone.send("POST", f"{API}/enroll", "", json=body).status_code == 401
     assert [(one["what"], one["outcome"]) for one in someone.audited()] == [("enroll", "refused"), ("login", "refused")]
+
+
+def test_a_viewer_s_attempt_at_any_of_them_is_recorded_once_by_the_same_word(someone: Someone) -> None:
+    """Pool limits and forms of other sites: tests/collector/show/test_refusals.py."""
+    someone.json("POST", "/accounts", name="vic", role="viewer")
+    token = someone.json("POST", "/tokens", account="vic", label="x")["token"]
+    expected, records = {}, {}
+    for (method, path), (_, what, _) in WAYS.items():
+        if (role_of_route(APP, method, path) or Role.VIEWER) > Role.VIEWER:
+            before = len(someone.audited())
+            assert someone.send(method, re.sub(r"{\w+}", HOST, path), token).status_code == 403
+            after = someone.audited()
+            made = after[: len(after) - before]
+            records[method, path] = [(one["who"], one["what"], one["outcome"]) for one in made]
+            expected[method, path] = [("vic", what, "refused")]
+    assert len(expected) >= 12
+    assert records == expected
 
 
 CLI = Path(chainwatch_collector.cli.__file__).parent
