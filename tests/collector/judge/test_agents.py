@@ -7,6 +7,7 @@ import pytest
 from chainwatch_collector.track.coverage import Coverage
 from chainwatch_collector.track.observations import AgentFaults, DuplicateRefused, ProcessesObserved, Revocation
 from chainwatch_collector.track.tracker import PoolTracker
+from chainwatch_collector.words import clock
 from collector.judge.scene import (
     GIB,
     MASTER,
@@ -20,7 +21,6 @@ from collector.judge.scene import (
     process,
     quiet_pool,
 )
-from chainwatch_collector.words import clock
 from smlog import Smlog
 
 
