@@ -37,7 +37,7 @@ CODES: Final = [
     "HOST_DUPLICATE", "AGENT_MISBEHAVES", "AGENT_REVOKED", "EVIDENCE_GAP", "LOG_OFF", "LOG_PARTITION_FULL",
     "CLOCK_SKEW", "CERTIFICATE_EXPIRING",
 ]  # fmt: skip
-"""interfaces.md section 6, which never renames; HOST_DUPLICATE, AGENT_MISBEHAVES, AGENT_REVOKED: remedies of their own."""
+"""interfaces.md section 6, which never renames; HOST_DUPLICATE, AGENT_MISBEHAVES, AGENT_REVOKED: our own."""
 
 USUAL: Final = {
     "LEAF_COALESCE_GAVE_UP": "info", "BACKUP_LEFTOVER": "info", "LEAF_COALESCE_BLOCKED": "info", "SR_SPACE_LOW": "info",
