@@ -23,9 +23,9 @@ AUDIT: Final = (
 @output_option
 @limit_option(100)
 @click.option("--since", default="30d", metavar="TIME", help="2h, 30d, or an ISO time; 30d if not")
-@click.option("--who", metavar="NAME", help="only what this one did; `host UUID` for agents")
+@click.option("--who", metavar="NAME", help="only this one; `host UUID`: an agent; `local:USER`: on its machine")
 @click.option(
-    "--what", metavar="WORD", help="login, logout, account, token, enroll, renew, revoke, mute, rescan, evidence"
+    "--what", metavar="WORD", help="login, account, token, enroll, renew, revoke, mute, rescan, evidence, new-ca, …"
 )
 @click.option("--subject", metavar="TEXT", help="only on this host, SR or account")
 @click.option("--outcome", metavar="WORD", help="done, refused, failed")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from chainwatch_collector.serve import logs
+from chainwatch_collector.serve import local_audit, logs
 from chainwatch_collector.serve.backup import BackupError, backup, restore
 from chainwatch_collector.serve.check import run_checks
 from chainwatch_collector.serve.composition import Collector, StartError, StateLock, open_database
@@ -78,10 +78,35 @@ def _dispatch(chosen: argparse.Namespace, settings: Settings) -> int:
         return 0
     lock = StateLock(settings.path(settings.state_dir))
     try:
-        print(new_ca(settings) if chosen.verb == "new-ca" else restore(settings, chosen.source))
+        print(_new_ca(settings) if chosen.verb == "new-ca" else _restore(settings, chosen.source))
     finally:
         lock.release()
     return 0
+
+
+def _new_ca(settings: Settings) -> str:
+    """Made where it can be recorded: the database is opened first."""
+    engine = open_database(settings)
+    try:
+        done = new_ca(settings)
+        local_audit.record(engine, "new-ca", "CA", done)
+    finally:
+        engine.dispose()
+    return done
+
+
+def _restore(settings: Settings, source: Path) -> str:
+    """The restored audit log ends where the copy was made, and says so."""
+    done = restore(settings, source)
+    try:
+        engine = open_database(settings)
+    except StartError as error:
+        raise StartError(f"{done}; but it cannot be used: {error}") from None
+    try:
+        local_audit.record(engine, "restore", "database", done)
+    finally:
+        engine.dispose()
+    return done
 
 
 async def _serve(settings: Settings) -> None:
