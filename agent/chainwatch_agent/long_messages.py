@@ -108,11 +108,11 @@ def _begin(line: bytes) -> "Optional[Tuple[bytes, _Watch]]":
 
 
 def _key(line: bytes) -> Optional[bytes]:
-    """` SM: [123]`: what every line of the same message has; None where SM printed no pid."""
+    """` SM: [123]`: what every line of the same message has; None where SM printed no pid, or the line ends in it."""
     at = line.find(b": [")
     end = line.find(b"]", at)
     begin = line.rfind(b" ", 0, at) if at > 0 else -1
-    if begin < 0 or not line[at + 3 : end].isdigit():
+    if begin < 0 or end < at or not line[at + 3 : end].isdigit():
         return None
     return line[begin : end + 1]
 

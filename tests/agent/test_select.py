@@ -2,6 +2,7 @@
 
 from typing import List, Tuple
 
+import pytest
 from chainwatch_agent.policy import FLOOR, SMLOG, LogPolicy, part_for
 from chainwatch_agent.select import Selector
 from hypothesis import given, settings
@@ -66,6 +67,15 @@ def test_the_end_of_a_command_that_counts_is_selected_and_of_others_not() -> Non
     query = HEAD + b"SM: [9] ['/usr/bin/vhd-util', 'query', '--debug', '-n', '/x.vhd']\n"
     done = HEAD + b"SM: [9]   pread SUCCESS\n"
     assert chosen(check + LOCK + done + query + done) == [check, done]
+
+
+@pytest.mark.parametrize("broken", [b"SM: [9", b"SM: []", b"SM: [9x] ", b"SM: [", b": [9]"])
+def test_a_message_whose_pid_is_broken_is_its_first_line(broken: bytes) -> None:
+    """A line that ends within its pid once had the selector look for nothing, for ever."""
+    first = HEAD + b"SM x] FAILED in util.pread: " + broken + b"\n"
+    assert chosen(first + LOCK + HEAD + b"SM: [9] b\n") == [first]
+    first = HEAD + b"SM x: EXCEPTION <class 'E'>, " + broken + b"\n"
+    assert chosen(LOCK + first + HEAD + b"SM: [9] \n") in ([first], [])
 
 
 def test_of_thousands_of_lines_of_output_the_first_and_the_last() -> None:
@@ -142,6 +152,30 @@ def test_the_cut_into_blocks_changes_nothing(lines: List[bytes], sizes: List[int
         assert whole[offset : offset + len(line)] == line
         assert offset == 0 or whole[offset - 1 : offset] == b"\n"
     assert found == sorted(set(found))
+
+
+BEGINS = [b"SM: [9]", b"SM: [9", b"SM", b"x]"]
+TEXTS = [
+    b" FAILED in util.pread: ",
+    b" ***** x: EXCEPTION ",
+    b" ['/usr/bin/vhd-util', 'coalesce', ",
+    b"   pread SUCCESS",
+    b" ",
+]
+ENDS = [b"", b"', stderr: '", b"'", b"x: [9]", b"x: [9", b"x: [", b"]"]
+DAMAGED = st.tuples(*map(st.sampled_from, (BEGINS, TEXTS, ENDS))).map(lambda parts: HEAD + b"".join(parts) + b"\n")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(DAMAGED | LINES, max_size=20))
+def test_damaged_lines_end_and_are_whole(lines: List[bytes]) -> None:
+    whole = b"".join(lines)
+    selector = Selector(part_for(FLOOR, SMLOG))
+    starts = {0}
+    for line in lines:
+        starts.add(max(starts) + len(line))
+    for offset, part in selector.select(whole, 0):
+        assert {offset, offset + len(part)} <= starts
 
 
 @settings(max_examples=200, deadline=None)
