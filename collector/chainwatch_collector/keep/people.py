@@ -4,12 +4,12 @@ Units for the `Writer` and functions for `Readers`; times aware UTC.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, insert, or_, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from chainwatch_collector.keep.projection_tables import AUDIT, MUTES
 from chainwatch_collector.keep.rows import from_us, to_us
@@ -99,13 +99,13 @@ def audit_since(
     connection: Connection,
     since: datetime,
     limit: int,
-    pool_uuid: str | None = None,
     filters: Mapping[str, str] = MappingProxyType({}),
+    pools: Collection[str] | None = None,
 ) -> list[AuditIn]:
-    """Newest first; those of one pool and of none where `pool_uuid` is given; `filters`: column and value."""
+    """Newest first; `filters`: column and value; of these `pools` alone, None for every pool and what is of none."""
     query = select(AUDIT).where(AUDIT.c.at_us >= to_us(since), *(AUDIT.c[k] == v for k, v in filters.items()))
-    if pool_uuid is not None:
-        query = query.where(or_(AUDIT.c.pool_uuid == pool_uuid, AUDIT.c.pool_uuid.is_(None)))
+    if pools is not None:
+        query = query.where(AUDIT.c.pool_uuid.in_(pools))
     rows = connection.execute(query.order_by(AUDIT.c.at_us.desc(), AUDIT.c.id.desc()).limit(limit))
     return [
         AuditIn(_at(row.at_us), row.who, row.what, row.subject, row.pool_uuid, row.outcome, row.detail) for row in rows

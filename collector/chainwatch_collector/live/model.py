@@ -1,9 +1,8 @@
 """`ReadModel` over the live collector: what is in memory at once, what is in the database by way of reader threads."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final, TypeVar
 
 from sqlalchemy import Connection
@@ -14,7 +13,7 @@ from chainwatch_collector.judge.catalogue import CATALOGUE
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.keep.folded import TransitionIn
 from chainwatch_collector.keep.history import DAY_SECONDS, hours_and_newest
-from chainwatch_collector.keep.people import MuteIn, add_audit, add_mute, audit_since, end_mute
+from chainwatch_collector.keep.people import AuditIn, MuteIn, add_audit, add_mute, audit_since, end_mute
 from chainwatch_collector.keep.projections import history_between, transitions_since
 from chainwatch_collector.keep.readers import QueryTimeoutError, Readers
 from chainwatch_collector.keep.writer import Priority, Writer, WriterBusyError, WriterClosedError
@@ -201,24 +200,32 @@ class LiveModel:
             reason=request.reason,
             sticky=request.sticky,
         )
-        await self._write(partial(add_mute, mute=kept))
-        await self._audit_mute(
-            "mute", kept.subject_name or kept.code, kept.pool_uuid, by, f"{kept.code}: {kept.reason}"
-        )
+        named = kept.subject_name or kept.code
+        entry = AuditIn(kept.created_at, by, "mute", named, kept.pool_uuid, "done", f"{kept.code}: {kept.reason}")
+
+        def change(connection: Connection) -> None:
+            add_mute(connection, kept)
+            add_audit(connection, entry)
+
+        await self._write(change)
         await self.refresh()
         return next(one for one in reversed(self._board.registered.mutes) if _same(one, kept))
 
     async def unmute(self, mute_id: str, by: str) -> None:
         number, now = stored.mute_number(mute_id), self.now()
         mute = next((one for one in self._board.registered.mutes if one.id == mute_id), None)
-        if not await self._write(lambda c: end_mute(c, number, now)):
-            raise UnknownSubjectError(mute_id)
         name, pool = (mute.subject_name or mute.code, mute.pool_uuid) if mute is not None else (mute_id, None)
-        await self._audit_mute("unmute", name, pool, by, mute.code if mute is not None else "")
-        await self.refresh()
+        entry = AuditIn(now, by, "unmute", name, pool, "done", mute.code if mute is not None else "")
 
-    async def _audit_mute(self, what: str, subject: str, pool: str | None, by: str, detail: str) -> None:
-        await self.record_audit(AuditEntry(self.now(), by, what, subject, pool, "done", detail))
+        def change(connection: Connection) -> bool:
+            ended = end_mute(connection, number, now)
+            if ended:
+                add_audit(connection, entry)
+            return ended
+
+        if not await self._write(change):
+            raise UnknownSubjectError(mute_id)
+        await self.refresh()
 
     def rescan_prechecks(self, sr: Subject) -> tuple[Check, ...]:
         found = rescan_checks.prechecks(self._board.states.get(sr.pool_uuid or ""), sr.uuid, self._thresholds)
@@ -232,8 +239,14 @@ class LiveModel:
     async def rescans(self, sr: Subject | None, limit: int) -> Sequence[Rescan]:
         return await self._rescans.newest(sr, limit) if self._rescans is not None else ()
 
-    async def audit(self, since: datetime, limit: int, filters: Mapping[str, str] = NO_FILTERS) -> Sequence[AuditEntry]:
-        rows = await self._read(lambda c: audit_since(c, since, limit, filters=filters))
+    async def audit(
+        self,
+        since: datetime,
+        limit: int,
+        filters: Mapping[str, str] = NO_FILTERS,
+        pools: Collection[str] | None = None,
+    ) -> Sequence[AuditEntry]:
+        rows = await self._read(lambda c: audit_since(c, since, limit, filters, pools))
         return [stored.audit_view(row) for row in rows]
 
     async def record_audit(self, entry: AuditEntry) -> None:

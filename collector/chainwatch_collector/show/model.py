@@ -8,7 +8,7 @@ Shapes: uuids are the full 36 characters, times aware UTC, `*_bytes` and `*_seco
 the JSON of `interfaces.md` section 3.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final, Protocol
@@ -144,8 +144,17 @@ class ReadModel(Protocol):
 
     async def rescans(self, sr: Subject | None, limit: int) -> Sequence[Rescan]: ...
 
-    async def audit(self, since: datetime, limit: int, filters: Mapping[str, str] = NO_FILTERS) -> Sequence[AuditEntry]:
-        """Newest first. `filters`: a field of `AuditEntry` (who, what, subject, outcome) and what it must be."""
+    async def audit(
+        self,
+        since: datetime,
+        limit: int,
+        filters: Mapping[str, str] = NO_FILTERS,
+        pools: Collection[str] | None = None,
+    ) -> Sequence[AuditEntry]:
+        """Newest first. `filters`: a field of `AuditEntry` (who, what, subject, outcome) and what it must be.
+
+        `pools`: of these alone; None for every pool and what is of none.
+        """
         ...
 
     async def record_audit(self, entry: AuditEntry) -> None: ...

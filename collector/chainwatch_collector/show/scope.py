@@ -39,6 +39,13 @@ class Scope:
     def sees(self, pool_uuid: str | None) -> bool:
         return self.principal.sees(pool_uuid) and self.pool in (None, pool_uuid)
 
+    @property
+    def reach(self) -> frozenset[str] | None:
+        """The pools that `sees` sees; None for every one and what is of none."""
+        if self.pool is None:
+            return self.principal.pools
+        return frozenset({self.pool} if self.sees(self.pool) else ())
+
     def pools(self) -> list[PoolView]:
         return [pool for pool in self.model.pools() if self.sees(pool.uuid)]
 

@@ -61,4 +61,16 @@ def test_the_audit_log_is_newest_first(store: Store) -> None:
     for entry in entries:
         store.writer.write(lambda c, entry=entry: add_audit(c, entry))  # type: ignore[misc]
     assert store.readers.call(lambda c: audit_since(c, NOW, 3)) == entries[:0:-1]
-    assert len(store.readers.call(lambda c: audit_since(c, NOW, 10, OTHER_POOL))) == 2
+
+
+def test_of_some_pools_only_what_is_theirs_counts_for_the_limit(store: Store) -> None:
+    entries = [AuditIn(NOW, "ana", "mute", "nfs", pool, "done", "") for pool in (POOL, None, OTHER_POOL, None, None)]
+    for entry in entries:
+        store.writer.write(lambda c, entry=entry: add_audit(c, entry))  # type: ignore[misc]
+
+    def found(*pools: str) -> list[str | None]:
+        return [one.pool_uuid for one in store.readers.call(lambda c: audit_since(c, NOW, 2, pools=pools))]
+
+    assert found(POOL) == [POOL]
+    assert found(POOL, OTHER_POOL) == [OTHER_POOL, POOL]
+    assert found() == []

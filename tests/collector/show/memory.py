@@ -1,7 +1,7 @@
 """A read model in memory: holds what it is given, filters and pages as the live one does, and publishes."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from chainwatch_collector.judge.answer import Answer, Evidence
@@ -206,8 +206,16 @@ class MemoryModel:
         chosen = [one for one in self.rescan_list if sr is None or one.sr.uuid == sr.uuid]
         return list(reversed(chosen))[:limit]
 
-    async def audit(self, since: datetime, limit: int, filters: Mapping[str, str] = NO_FILTERS) -> Sequence[AuditEntry]:
-        found = [entry for entry in reversed(self.audit_log) if entry.at >= since]
+    async def audit(
+        self,
+        since: datetime,
+        limit: int,
+        filters: Mapping[str, str] = NO_FILTERS,
+        pools: Collection[str] | None = None,
+    ) -> Sequence[AuditEntry]:
+        found = [
+            one for one in reversed(self.audit_log) if one.at >= since and (pools is None or one.pool_uuid in pools)
+        ]
         return [one for one in found if all(getattr(one, key) == value for key, value in filters.items())][:limit]
 
     async def record_audit(self, entry: AuditEntry) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -64,9 +64,13 @@ def secured(directory: Path) -> Iterator[Secured]:
 
 
 async def _audit(
-    readers: Readers, since: datetime, limit: int, filters: Mapping[str, str] = NO_FILTERS
+    readers: Readers,
+    since: datetime,
+    limit: int,
+    filters: Mapping[str, str] = NO_FILTERS,
+    pools: Collection[str] | None = None,
 ) -> Sequence[AuditEntry]:
-    rows = await readers.read(lambda c: audit_since(c, since, limit, filters=filters))
+    rows = await readers.read(lambda c: audit_since(c, since, limit, filters, pools))
     return [audit_view(row) for row in rows]
 
 

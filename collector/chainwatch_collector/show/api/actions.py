@@ -56,9 +56,8 @@ async def list_audit(
     start = moment(since or "30d", now, "since") or now - timedelta(days=30)
     wanted = {"who": who, "what": what, "subject": subject, "outcome": outcome}
     filters = {key: value for key, value in wanted.items() if value is not None}
-    # One who sees single pools gets what is left of the newest thousand: pools are looked at here, not in the database.
-    found = await scope.model.audit(start, limit if scope.principal.pools is None else 1000, filters)
-    return Json(AuditList(tuple(one for one in found if scope.sees(one.pool_uuid))[:limit]))
+    found = await scope.model.audit(start, limit, filters, scope.reach)
+    return Json(AuditList(tuple(found)))
 
 
 @router.get("/report/{sr}", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
