@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import faulthandler
 import itertools
 import os
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,8 @@ LINES_PER_READER = 5_000
 LINES = int(100_000 * FACTOR)
 MESSAGES = int(10_000 * FACTOR)
 MESSAGES_PER_STREAM = 250
+# What takes so long does not end: the run stops with where it is, and begins there again with the same SEED.
+STUCK_SECONDS = 120.0
 # Of one reader, whatever the lines: its open runs, blocks and counters of unknown wordings.
 MOST_READER_BYTES = 64 * 1024 * 1024
 
@@ -37,15 +40,28 @@ MOST_READER_BYTES = 64 * 1024 * 1024
 @pytest.mark.parametrize(
     ("target", "count"), [("config", 3000), ("checkpoint", 1500), ("select", 300), ("mask", 20_000), ("tail", 60)]
 )
-def test_no_input_breaks_a_parser(target: str, count: int) -> None:
+def test_no_input_breaks_a_parser(target: str, count: int, watchdog: Callable[[], None]) -> None:
     mutator = Mutator(SEED, samples.samples_of(target))
     for number in range(int(count * FACTOR)):
+        watchdog()
         data = mutator.next()
         try:
             targets.TARGETS[target](data)
         except Exception as error:
             error.add_note(f"SEED={SEED}: input {number} of {target}: {data[:2000]!r}")
             raise
+
+
+@pytest.fixture
+def watchdog() -> Iterator[Callable[[], None]]:
+    """To be called now and then; the process ends with a traceback where it was not for `STUCK_SECONDS`."""
+
+    def still_there() -> None:
+        faulthandler.dump_traceback_later(STUCK_SECONDS, exit=True)
+
+    still_there()
+    yield still_there
+    faulthandler.cancel_dump_traceback_later()
 
 
 def batches() -> Iterator[list[bytes]]:
@@ -62,8 +78,9 @@ def batches() -> Iterator[list[bytes]]:
     print(f"measured: {mutator.damaged} damaged lines")
 
 
-def test_damaged_lines_are_read_in_bounded_memory() -> None:
+def test_damaged_lines_are_read_in_bounded_memory(watchdog: Callable[[], None]) -> None:
     for number, batch in enumerate(batches()):
+        watchdog()
         data = b"\n".join(batch)
         measured = number == 0
         if measured:
@@ -100,12 +117,13 @@ def opened_by(engine: Engine, number: int) -> StreamOpened:
     return opened
 
 
-def test_damaged_messages_are_stored_or_refused(engine: Engine) -> None:
+def test_damaged_messages_are_stored_or_refused(engine: Engine, watchdog: Callable[[], None]) -> None:
     """Through the real commit; each stream ends in an answer of the contract."""
     mutator = Mutator(SEED, samples.messages())
     for number in itertools.count():
         if mutator.damaged >= MESSAGES:
             break
+        watchdog()
         opened = opened_by(engine, number)
         seen: dict[FileKey, FileSeenIn] = {}
         with engine.begin() as connection:
