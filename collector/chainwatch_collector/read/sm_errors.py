@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 _TABLE: tuple[tuple[int, str, str], ...] = (
     (16, "SRInUse", "The SR device is currently in use"),
     (24, "VDIInUse", "The VDI is currently in use"),
@@ -56,7 +54,7 @@ _TABLE: tuple[tuple[int, str, str], ...] = (
     (5002, "LinstorMaster", "Linstor request must come from master"),
 )
 _NAMES = {code: name for code, name, _ in _TABLE}
-_OPTERR = re.compile(r"\[opterr=(.*)\]\s*\Z", re.DOTALL)
+_OPTERR = "[opterr="
 
 
 def identify(message: str, code: int | None) -> tuple[int | None, str]:
@@ -71,5 +69,5 @@ def identify(message: str, code: int | None) -> tuple[int | None, str]:
 
 def opterr(params: str) -> str:
     """The driver's own detail of an error, empty when it gave none."""
-    found = _OPTERR.search(params)
-    return found[1] if found else ""
+    _, named, detail = params.rstrip().partition(_OPTERR)
+    return detail[:-1] if named and detail.endswith("]") else ""

@@ -15,7 +15,8 @@ _PATTERNS: Final = (
         r"['\"]?\s*[:=>]\s*['\"]?)([^\s'\",;<>&)}]+)"
     ),
     re.compile(r"(?i)(\bbearer\s+)([A-Za-z0-9._~+/=-]{8,})"),
-    re.compile(r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s/:@]+:)([^\s/@]+)(?=@)"),
+    # A scheme is tried once, from where it begins: `a.a.a...` has a word's boundary at every place.
+    re.compile(r"(?i)((?<![a-z0-9+.-])[a-z0-9+.-]+://[^\s/:@]+:)([^\s/@]+)(?=@)"),
 )
 
 
