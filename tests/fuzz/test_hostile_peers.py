@@ -10,23 +10,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import socket
 import statistics
-import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterator
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict, dataclass
 
 import grpc
 import psutil
 import pytest
 from lab.collector_process import CollectorProcess
 from lab.pki import Pki
-from lab.wire import Wire, connect, file_seen, key_of, span
+from lab.wire import connect, span
 
+from fuzz.honest_agents import LINE_BYTES, LOG, HonestAgent, Other, Watched, acks_while, honest_agent, p99, process
 from fuzz.hostile_peers import Flood, client_hello, tls_client
 from fuzz.newcomers import PATIENCE_SECONDS, Where, browser
 
@@ -40,47 +38,9 @@ NORMAL_SECONDS = 10.0 if LARGE else 0.5
 MOST_TIMES_NORMAL = 2.0
 # Three hundred of the web port at a third of a megabyte, thousands of the ingest port at 40 kB, and what malloc keeps.
 MOST_MORE_BYTES = 300 << 20
-FEW_DESCRIPTORS = 20
 HOSTS = [f"6a0e4b8e-6a40-4b66-bb0a-6d1f4b6a7a{number:02x}" for number in range(4)]
 NEWCOMER = "6a0e4b8e-6a40-4b66-bb0a-6d1f4b6a7aaa"
 HOSTILE = "6a0e4b8e-6a40-4b66-bb0a-6d1f4b6a7abb"
-LOG = b"".join(b"Nov 24 10:00:00 xcp-1 SMGC: [%06d] line\n" % n for n in range(60_000))
-LINE_BYTES = LOG.index(b"\n") + 1
-
-
-class HonestAgent:
-    """Sends a line, awaits its Ack, and so on."""
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-        self._sent = 0
-
-    async def acks_while(self, work: asyncio.Task[None]) -> list[float]:
-        """Seconds from each line to its Ack, as long as the work goes on; one at least."""
-        found: list[float] = []
-        while not work.done() or not found:
-            start = self._sent
-            self._sent += LINE_BYTES
-            assert self._sent <= len(LOG), "the log of the test is too short"
-            began = time.monotonic()
-            await self._wire.send(span=span(LOG, start, self._sent))
-            await self._wire.acked_to(key_of(LOG), self._sent)
-            found.append(time.monotonic() - began)
-            await asyncio.sleep(0.02)
-        return found
-
-
-@dataclass
-class Other:
-    """A process that does work by lines: one in, one out when it is done."""
-
-    child: asyncio.subprocess.Process
-
-    async def do(self, what: str) -> str:
-        assert self.child.stdin is not None
-        assert self.child.stdout is not None
-        self.child.stdin.write(f"{what}\n".encode())
-        return (await self.child.stdout.readline()).decode().strip()
 
 
 @dataclass
@@ -97,33 +57,6 @@ class Hostile:
         await self.other.do(f"burn {seconds}")
 
 
-@dataclass
-class Watched:
-    """What the collector's process has, and the most memory that it had."""
-
-    process: psutil.Process
-    memory_bytes: int = field(init=False)
-    most_memory_bytes: int = 0
-    descriptors: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.memory_bytes = self.process.memory_info().rss
-        self.descriptors = self.process.num_fds()
-
-    async def look(self) -> None:
-        """Until cancelled."""
-        while True:
-            self.most_memory_bytes = max(self.most_memory_bytes, self.process.memory_info().rss)
-            await asyncio.sleep(0.1)
-
-    async def descriptors_back(self) -> None:
-        """Until all but a few of those that it has more are closed."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while self.process.num_fds() > self.descriptors + FEW_DESCRIPTORS:
-            assert time.monotonic() < deadline, f"{self.process.num_fds()} descriptors, {self.descriptors} before"
-            await asyncio.sleep(0.1)
-
-
 @pytest.fixture(scope="module")
 def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorProcess]:
     directory = tmp_path_factory.mktemp("hostile")
@@ -135,14 +68,6 @@ def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorPro
     assert "Traceback" not in said
     # Strangers do not fill the journal.
     assert len(said.splitlines()) < 200
-
-
-@contextlib.asynccontextmanager
-async def honest_agent(collector: CollectorProcess, host_uuid: str) -> AsyncIterator[HonestAgent]:
-    async with connect(collector.ingest_port, collector.pki.ca, collector.pki.host(host_uuid)) as wire:
-        await wire.welcome()
-        await wire.send(file_seen=file_seen(LOG))
-        yield HonestAgent(wire)
 
 
 @pytest.fixture
@@ -174,42 +99,10 @@ async def newcomers(collector: CollectorProcess) -> AsyncIterator[Other]:
         yield other
 
 
-@contextlib.asynccontextmanager
-async def process(module: str, asked: dict[str, Any]) -> AsyncIterator[Other]:
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", module),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        env={"PYTHONPATH": ":".join(sys.path)},
-    )
-    assert child.stdin is not None
-    child.stdin.write(json.dumps(asked).encode() + b"\n")
-    yield Other(child)
-    child.stdin.close()
-    assert await child.wait() == 0
-
-
 async def served(newcomers: Other) -> None:
     """An agent and a browser that come in the middle of it are served."""
     await asyncio.sleep(HOLD_SECONDS / 2)
     assert await newcomers.do("come") == "served"
-
-
-async def acks_while(agents: list[HonestAgent], *works: Awaitable[None]) -> list[float]:
-    """Of all agents."""
-
-    async def all_of_it() -> None:
-        await asyncio.gather(*works)
-
-    work = asyncio.create_task(all_of_it())
-    found = await asyncio.gather(*(agent.acks_while(work) for agent in agents))
-    await work
-    return [seconds for of_one in found for seconds in of_one]
-
-
-def p99(of: list[float]) -> float:
-    return sorted(of)[int(len(of) * 0.99)]
 
 
 async def test_connections_that_say_nothing_or_half_of_it_cost_others_nothing(

@@ -22,7 +22,7 @@ from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.keep.folded import FoldStep, NotOwnerError, Ownership
 from chainwatch_collector.keep.ownership import release_pool, take_pool
 from chainwatch_collector.keep.people import lift_mutes
-from chainwatch_collector.keep.projections import commit_step, fold_versions, forget_version
+from chainwatch_collector.keep.projections import commit_step, fold_versions, forget_version, write_events
 from chainwatch_collector.keep.readers import QueryTimeoutError
 from chainwatch_collector.keep.rows import HostRow
 from chainwatch_collector.keep.writer import WriterBusyError, WriterClosedError
@@ -34,6 +34,8 @@ TROUBLE = (NotOwnerError, SQLAlchemyError, QueryTimeoutError, WriterBusyError, W
 
 # More than this does not wait for the next commit: memory stays bounded while much is read.
 MANY_ROWS: Final = 10_000
+# What hosts send does not wait for longer than it takes to write so many.
+EVENTS_AT_ONCE: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -303,8 +305,18 @@ class PoolDriver:
     def _commit(self, step: FoldStep, now: datetime) -> None:
         ownership = self._ownership
         assert ownership is not None
-        weight = 4096 + len(step.state or b"") + 200 * (len(step.events) + len(step.runs) + len(step.findings))
-        self._store.writer.write(lambda c: _write(c, ownership, step, now), weight=weight)
+        while len(step.events) > EVENTS_AT_ONCE:
+            # By themselves they say nothing yet, and what a crash takes back writes them again.
+            some, rest = step.events[:EVENTS_AT_ONCE], step.events[EVENTS_AT_ONCE:]
+            self._store.writer.write(
+                lambda c, e=some: write_events(c, ownership, e),  # type: ignore[misc]
+                weight=200 * len(some),
+                cost=len(some),
+            )
+            step = step._replace(events=rest)
+        rows = len(step.events) + len(step.runs) + len(step.findings)
+        weight = 4096 + len(step.state or b"") + 200 * rows
+        self._store.writer.write(lambda c: _write(c, ownership, step, now), weight=weight, cost=rows)
         self._times.stored = time.monotonic()
 
     # --- endings ----------------------------------------------------------------------------------------------

@@ -54,6 +54,12 @@ def commit_step(connection: Connection, ownership: Ownership, step: FoldStep, no
     _write_state(connection, pool_uuid, step, now_us)
 
 
+def write_events(connection: Connection, ownership: Ownership, events: Sequence[EventIn]) -> None:
+    """Write a part of a step's events before it. Raises `NotOwnerError` as `commit_step` does."""
+    check_owner(connection, ownership)
+    upsert(connection, EVENTS, _event_rows(connection, events))
+
+
 def _write_state(connection: Connection, pool_uuid: str, step: FoldStep, now_us: int) -> None:
     values: dict[str, object] = {}
     if step.state is not None:

@@ -23,6 +23,12 @@ LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 MAX_UNITS_PER_COMMIT = 512
 MAX_WEIGHT_PER_COMMIT = 8 * 1024 * 1024
+# In rows, roughly. A commit holds so much of those who write much, and less while others are there who write little
+# and wait for it.
+MAX_COST_PER_COMMIT = 20_000
+MAX_SHARED_COST = 1000
+LITTLE_COST = 100
+_SHARED_SECONDS = 2.0
 
 
 class Priority(enum.IntEnum):
@@ -45,6 +51,7 @@ class WriterBusyError(Exception):
 class _Unit(Generic[T]):
     work: Callable[[Connection], T]
     weight: int
+    cost: int
     future: "Future[T]" = field(default_factory=Future)
 
 
@@ -72,6 +79,9 @@ class Writer:
         self._weights = dict.fromkeys(Priority, 0)
         self._condition = threading.Condition()
         self._closing = False
+        self._little_at = -math.inf
+        self._little_had_its_turn = False
+        self._last_turn = Priority.HOUSEKEEPING
         # When the first of what waits wants to be written, by the monotonic clock.
         self._due = math.inf
         self.counters = WriterCounters()
@@ -84,14 +94,16 @@ class Writer:
         *,
         priority: Priority = Priority.PROJECTION,
         weight: int = 1024,
+        cost: int = 0,
         within_seconds: float = 0.0,
     ) -> "Future[T]":
         """Queue a unit. The future's result is there after the commit that holds it is durable.
 
+        `cost`: rows that it writes, roughly. Who writes much waits for those who do not, and for others of its kind.
         `within_seconds`: so long it may wait for others to share a commit with; one that may not takes it along.
         Raises `WriterClosedError`, and `WriterBusyError` where the queue is full.
         """
-        unit: _Unit[T] = _Unit(work, weight)
+        unit: _Unit[T] = _Unit(work, weight, cost)
         with self._condition:
             if self._closing:
                 raise WriterClosedError("the collector is shutting down")
@@ -99,8 +111,17 @@ class Writer:
                 raise WriterBusyError(f"the database falls behind: {self._weights[priority]} bytes wait to be written")
             self._queues[priority].append(unit)
             self._weights[priority] += weight
-            self._be_due(time.monotonic() + within_seconds)
+            now = time.monotonic()
+            if 0 < cost <= LITTLE_COST and not within_seconds:
+                self._little_at = now
+            self._be_due(now + within_seconds)
         return unit.future
+
+    @property
+    def most_cost(self) -> int:
+        """What a unit should cost at most, for a commit of its size holds up others."""
+        shared = time.monotonic() - self._little_at < _SHARED_SECONDS
+        return MAX_SHARED_COST if shared else MAX_COST_PER_COMMIT
 
     def hurry(self) -> None:
         """What waits for company is written now."""
@@ -109,10 +130,15 @@ class Writer:
                 self._be_due(0.0)
 
     def write(
-        self, work: Callable[[Connection], T], *, priority: Priority = Priority.PROJECTION, weight: int = 1024
+        self,
+        work: Callable[[Connection], T],
+        *,
+        priority: Priority = Priority.PROJECTION,
+        weight: int = 1024,
+        cost: int = 0,
     ) -> T:
         """`submit` and wait; not from the event loop's thread."""
-        return self.submit(work, priority=priority, weight=weight).result()
+        return self.submit(work, priority=priority, weight=weight, cost=cost).result()
 
     def close(self) -> None:
         """Commit what waits, then end the thread. Safe to call twice."""
@@ -140,16 +166,37 @@ class Writer:
                 return
 
     def _take(self) -> list[_Unit[Any]]:
+        """The next commit: all who have little to write, and of those who have much the next few, or none."""
         batch: list[_Unit[Any]] = []
-        weight = 0
+        weight = cost = 0
+        turn, most_cost = self._next_turn(), self.most_cost
         for priority, queue in self._queues.items():
+            later: deque[_Unit[Any]] = deque()
             while queue and len(batch) < MAX_UNITS_PER_COMMIT and weight < MAX_WEIGHT_PER_COMMIT:
                 unit = queue.popleft()
+                if unit.cost > LITTLE_COST:
+                    if priority is not turn or (cost and cost + unit.cost > most_cost):
+                        later.append(unit)
+                        continue
+                    cost += unit.cost
                 self._weights[priority] -= unit.weight
                 weight += unit.weight
                 if unit.future.set_running_or_notify_cancel():
                     batch.append(unit)
+            queue.extendleft(reversed(later))
         return batch
+
+    def _next_turn(self) -> Priority | None:
+        """Whose units that write much go now, in turns; None, every other time, where some wait that write little."""
+        much = [p for p, queue in self._queues.items() if any(unit.cost > LITTLE_COST for unit in queue)]
+        if not much:
+            return None
+        if not self._little_had_its_turn and any(u.cost <= LITTLE_COST for q in self._queues.values() for u in q):
+            self._little_had_its_turn = True
+            return None
+        self._little_had_its_turn = False
+        self._last_turn = min(much, key=lambda priority: (priority - self._last_turn - 1) % len(Priority))
+        return self._last_turn
 
     def _commit(self, batch: list[_Unit[Any]]) -> None:
         started = time.monotonic()

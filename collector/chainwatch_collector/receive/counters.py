@@ -24,6 +24,7 @@ class IngestCounters:
     reopened_total: int = 0
     commits_total: int = 0
     busy_waits_total: int = 0
+    slowed_total: int = 0
 
     def as_metrics(self) -> dict[str, float]:
         """`chainwatch_ingest_<name>` → value."""

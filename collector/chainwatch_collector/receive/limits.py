@@ -8,12 +8,16 @@ MAX_FIRST_LINE_BYTES = 8192
 MAX_LINE_BYTES = 64 * 1024
 MAX_LOGS = 64
 MAX_FILES_SEEN = 4096
+# Of a span: an agent's has a quarter of a megabyte of lines at most, and each line that is selected has 8 bytes.
+MAX_SLICES = 32_768
 # Above `max_message_bytes`, for the frame of the message around what the agreed size is about.
 FRAME_BYTES = 4096
 # What is up to so many times as large as allowed is still read, so that the answer can name whose it was.
 READ_FACTOR = 2
 # Of what was asked for: short lines that are no neighbours come one to a reply, each with its file's name.
 REPLY_FACTOR = 8
+# Of a stream whose reader waits; a message that is being read may be as large as it may.
+UNREAD_BYTES = 256 * 1024
 MAX_PROBLEMS = 256
 MAX_PROCESSES = 1024
 MAX_COUNTERS = 256
@@ -32,6 +36,11 @@ class IngestLimits:
     # Of one host: each costs a commit. An agent that behaves waits a second and more before it comes again.
     stream_opens_per_minute: float = 120.0
     stream_opens_burst: int = 60
+    # Of one host, in points (`pace`): a message is one, 512 bytes of it that are no log lines another.
+    points_per_second: float = 200.0
+    points_burst: float = 300.0
+    # Who comes again before it may is told so late; more than a few are not kept waiting.
+    refusal_seconds: float = 1.0
     # The most that a host waits whose streams were ended for its agent's fault again and again.
     fault_wait_seconds: float = 60.0
     # Connections that have no stream: new ones, and those of strangers.

@@ -123,6 +123,7 @@ def _slices(columns: evidence_pb2.Slices, start: int, end: int) -> tuple[SliceIn
     skipped, sizes, data = columns.skipped_bytes, columns.size_bytes, columns.data
     if len(skipped) != len(sizes):
         raise MessageError("span.slices.size_bytes", f"{len(sizes)} of them and {len(skipped)} of skipped_bytes")
+    _few("span.slices.size_bytes", sizes, limits.MAX_SLICES)
     if sum(sizes) != len(data):
         raise MessageError("span.slices.data", f"{len(data)} bytes, size_bytes are {sum(sizes)} in all")
     slices: list[SliceIn] = []
@@ -134,7 +135,7 @@ def _slices(columns: evidence_pb2.Slices, start: int, end: int) -> tuple[SliceIn
             raise MessageError(f"span.slices[{number}]", f"ends at {behind}, the span at {end}; or it is empty")
         if part[-1] != 0x0A and behind != end:
             raise MessageError(f"span.slices[{number}]", "does not end with a newline")
-        if size > limits.MAX_LINE_BYTES and _longest_line(part) > limits.MAX_LINE_BYTES:
+        if _has_longer_line(part, limits.MAX_LINE_BYTES):
             raise MessageError(f"span.slices[{number}]", f"has a line of more than {limits.MAX_LINE_BYTES} bytes")
         slices.append(SliceIn(offset, part))
     return tuple(slices)
@@ -231,5 +232,11 @@ def _few(field: str, values: Sized, most: int) -> None:
         raise MessageError(field, f"{len(values)} entries, at most {most}")
 
 
-def _longest_line(data: bytes) -> int:
-    return max(map(len, data.split(b"\n")))
+def _has_longer_line(data: bytes, most: int) -> bool:
+    at = 0
+    while len(data) - at > most:
+        end = data.rfind(b"\n", at, at + most + 1)
+        if end < 0:
+            return True
+        at = end + 1
+    return False

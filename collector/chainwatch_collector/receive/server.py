@@ -8,7 +8,7 @@ from typing import NamedTuple, cast
 import grpc
 from chainwatch.v1 import ingest_service_pb2_grpc
 
-from chainwatch_collector.receive.limits import FRAME_BYTES, READ_FACTOR
+from chainwatch_collector.receive.limits import FRAME_BYTES, READ_FACTOR, UNREAD_BYTES
 from chainwatch_collector.receive.service import IngestService
 
 
@@ -80,8 +80,13 @@ def make_server(
     server = grpc.aio.server(
         options=[
             ("grpc.max_receive_message_length", READ_FACTOR * (limits.max_message_bytes + FRAME_BYTES)),
+            # What waits here unread, of each stream. Left to itself gRPC guesses from the line's speed: 30 MB and more.
+            ("grpc.http2.bdp_probe", 0),
+            ("grpc.http2.lookahead_bytes", UNREAD_BYTES),
             ("grpc.max_metadata_size", 16 * 1024),
             ("grpc.max_concurrent_streams", 16),
+            # An agent has one call. Who opens many to give them up at once (CVE-2023-44487) is read more slowly.
+            ("grpc.http2.max_requests_per_read", 1),
             # Agents ping while idle (proto/README.md 6.4); without these they are answered by GOAWAY.
             ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
             ("grpc.http2.min_ping_interval_without_data_ms", 5_000),

@@ -27,6 +27,7 @@ from chainwatch_collector.track.observations import DuplicateRefused
 
 LOG = logging.getLogger(__name__)
 _SWEEP_SECONDS = 5.0
+_MAX_HELD_BACK = 100
 RevokedCheck = Callable[[Peer], Awaitable[str | None]]
 
 
@@ -45,6 +46,7 @@ class IngestService(ingest_service_pb2_grpc.IngestServiceServicer):
         self._policy: ingest_service_pb2.Policy | None = None
         self._streams: dict[str, HostStream] = {}
         self._open_calls = 0
+        self._held_back = 0
         self._draining = False
         self._sweeper: asyncio.Task[None] | None = None
         limits = shared.limits
@@ -81,6 +83,8 @@ class IngestService(ingest_service_pb2_grpc.IngestServiceServicer):
                 now = time.monotonic()
                 counters.streams_faulty_total += 1
                 self._faults.met(host_uuid, error.text, context.peer(), now, lenient=error.lenient)
+            if error.late:
+                await self._hold_back()
             await context.abort(error.code, error.text)
         finally:
             self._open_calls -= 1
@@ -130,11 +134,22 @@ class IngestService(ingest_service_pb2_grpc.IngestServiceServicer):
             counters.streams_refused_total += 1
             times = self._faults.times(host_uuid)
             text = f"streams of this host were ended {times} times for its agent's fault: wait {wait:.1f} s"
-            raise StreamEndedError(grpc.StatusCode.UNAVAILABLE, text)
+            raise StreamEndedError(grpc.StatusCode.UNAVAILABLE, text, late=True)
         wait = self._opens.wait_seconds(host_uuid, now)
         if wait:
             counters.streams_refused_total += 1
-            raise AgentFaultError(grpc.StatusCode.UNAVAILABLE, f"this host opens streams too often: wait {wait:.1f} s")
+            text = f"this host opens streams too often: wait {wait:.1f} s"
+            raise AgentFaultError(grpc.StatusCode.UNAVAILABLE, text, late=True)
+
+    async def _hold_back(self) -> None:
+        """Who comes again and again costs a handshake and a call each time: he waits for his answer, in few places."""
+        if self._held_back >= _MAX_HELD_BACK:
+            return
+        self._held_back += 1
+        try:
+            await asyncio.sleep(self.shared.limits.refusal_seconds)
+        finally:
+            self._held_back -= 1
 
     async def _hello(self, context: Context) -> ingest_service_pb2.Hello:
         seconds = self.shared.limits.hello_seconds

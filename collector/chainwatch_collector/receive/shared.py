@@ -12,6 +12,7 @@ from chainwatch_collector.keep.writer import Priority, Writer
 from chainwatch_collector.receive.counters import IngestCounters
 from chainwatch_collector.receive.evidence_requests import EvidenceRequests
 from chainwatch_collector.receive.limits import IngestLimits
+from chainwatch_collector.receive.pace import Paces
 from chainwatch_collector.track.observations import DuplicateRefused, Observation
 
 
@@ -95,9 +96,12 @@ class Shared:
     counters: IngestCounters = field(default_factory=IngestCounters)
     evidence: EvidenceRequests = field(default_factory=EvidenceRequests)
     budget: Budget = field(init=False)
+    paces: Paces = field(init=False)
 
     def __post_init__(self) -> None:
-        self.budget = Budget(self.limits.pending_bytes)
+        limits = self.limits
+        self.budget = Budget(limits.pending_bytes)
+        self.paces = Paces(limits.points_per_second, limits.points_burst, limits.max_streams)
 
     async def store_policy(self, policy: PolicyIn) -> int:
         """The row of a policy, durable before an agent may name it."""

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Sequence
 
 import grpc
 from chainwatch.v1 import ingest_service_pb2
@@ -17,7 +18,6 @@ from chainwatch_collector.keep.intake import (
     Committed,
     FileKey,
     FileSeenIn,
-    Item,
     ObservationIn,
     Refusal,
     SpanIn,
@@ -29,6 +29,8 @@ from chainwatch_collector.receive.identity import Peer
 from chainwatch_collector.receive.limits import FRAME_BYTES, MAX_FILES_SEEN, REPLY_FACTOR
 from chainwatch_collector.receive.messages import MessageError, item_of, policy_in
 from chainwatch_collector.receive.observations import observation_of
+from chainwatch_collector.receive.pace import points_of
+from chainwatch_collector.receive.pending import Pending, Unit
 from chainwatch_collector.receive.shared import Shared
 
 LOG = logging.getLogger(__name__)
@@ -46,12 +48,13 @@ _STATUS = {
 
 
 class StreamEndedError(Exception):
-    """Why we end the stream: a status and a text for the agent's operator."""
+    """Why we end the stream: a status and a text for the agent's operator. `late`: no haste to say so."""
 
-    def __init__(self, code: grpc.StatusCode, text: str) -> None:
+    def __init__(self, code: grpc.StatusCode, text: str, *, late: bool = False) -> None:
         super().__init__(text)
         self.code = code
         self.text = text
+        self.late = late
 
 
 class AgentFaultError(StreamEndedError):
@@ -60,8 +63,8 @@ class AgentFaultError(StreamEndedError):
     `lenient`: now and then an honest one does, in whose place the collector's database or the network was at fault.
     """
 
-    def __init__(self, code: grpc.StatusCode, text: str, *, lenient: bool = False) -> None:
-        super().__init__(code, text)
+    def __init__(self, code: grpc.StatusCode, text: str, *, lenient: bool = False, late: bool = False) -> None:
+        super().__init__(code, text, late=late)
         self.lenient = lenient
 
 
@@ -91,8 +94,7 @@ class HostStream:
         self._shared = shared
         self._context = context
         self._seen: dict[FileKey, FileSeenIn] = {}
-        self._pending: list[Item] = []
-        self._pending_bytes = 0
+        self._pending = Pending()
         self._in_flight_bytes = 0
         self._reply_room_bytes = 0
         self._room = asyncio.Event()
@@ -101,6 +103,7 @@ class HostStream:
         self._pump_task: asyncio.Task[None] | None = None
         self._reader_task: asyncio.Task[None] | None = None
         self._write_lock = asyncio.Lock()
+        self._pace = shared.paces.of(peer.host_uuid, self.last_message_at)
         self._end: StreamEndedError | None = None
 
     async def run(self) -> None:
@@ -120,7 +123,7 @@ class HostStream:
                 self._pump_task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await self._pump_task
-            self._shared.budget.give_back(self._pending_bytes + self._in_flight_bytes)
+            self._shared.budget.give_back(self._pending.size_bytes + self._in_flight_bytes)
         if self._end is not None:
             raise self._end
 
@@ -162,12 +165,24 @@ class HostStream:
                 raise self._ending(AgentFaultError(grpc.StatusCode.RESOURCE_EXHAUSTED, text))
             if message.WhichOneof("body") == "evidence_reply":
                 self._reply(message.evidence_reply, size)
-                continue
-            self._take(message, size)
-            if self._pending_bytes > limits.window_bytes:
+            else:
+                self._take(message, size)
+            await self._pause(points_of(message, size))
+            if self._pending.size_bytes > limits.window_bytes:
                 self._room.clear()
                 await self._room.wait()
             await self._shared.budget.wait()
+
+    async def _pause(self, points: float) -> None:
+        """A host that says much is read no faster than its pace allows."""
+        now = time.monotonic()
+        wait = self._pace.wait_seconds(points, now)
+        if not wait:
+            return
+        self._shared.counters.slowed_total += 1
+        if self._pace.to_tell(now):
+            LOG.warning("host %s: its agent says more than any should: its stream is slowed", self.peer.host_uuid)
+        await asyncio.sleep(wait)
 
     def _reply(self, reply: ingest_service_pb2.EvidenceReply, size: int) -> None:
         self._reply_room_bytes -= size
@@ -194,8 +209,7 @@ class HostStream:
             return
         counters.bytes_received_total += size
         counters.spans_total += isinstance(item, SpanIn)
-        self._pending.append(item)
-        self._pending_bytes += size
+        self._pending.add(item, size)
         self._shared.budget.take(size)
         if self._waits_for_company and not isinstance(item, ObservationIn):
             # Lines must not wait behind it.
@@ -220,35 +234,44 @@ class HostStream:
             self.fail(StreamEndedError(grpc.StatusCode.UNAVAILABLE, "the collector's database refused the write"))
 
     async def _commit_once(self) -> None:
-        items, size = self._pending, self._pending_bytes
-        batch = StreamBatch(self.opened.host_id, self.opened.stream_epoch, self._seen, items, self._shared.now_us())
-        alone = all(isinstance(item, ObservationIn) for item in items)
+        unit = self._pending.take(self._shared.writer.most_cost)
+        self._in_flight_bytes = unit.size_bytes
         try:
-            future = self._shared.writer.submit(
-                batch.apply,
-                priority=Priority.EVIDENCE,
-                weight=size,
-                within_seconds=_COMPANY_SECONDS if alone else 0.0,
-            )
-        except WriterBusyError:
-            self._shared.counters.busy_waits_total += 1
-            await asyncio.sleep(_BUSY_SECONDS)
-            return
-        self._pending, self._pending_bytes, self._in_flight_bytes = [], 0, size
-        self._waits_for_company = alone
-        try:
-            committed = await asyncio.wrap_future(future)
+            committed = await self._committed(unit)
         finally:
             self._waits_for_company = False
             self._in_flight_bytes = 0
-            self._shared.budget.give_back(size)
+            self._shared.budget.give_back(unit.size_bytes)
             self._room.set()
-        self._tell(committed)
+        await self._tell(committed)
+        reopened = {ack.key for ack in committed.acks if ack.reopen_salt}
+        self._shared.budget.give_back(self._pending.drop_rest(reopened))
         await self._acknowledge(committed)
         if committed.refusal is not None:
             self.fail(ended_by(committed.refusal))
 
-    def _tell(self, committed: Committed) -> None:
+    async def _committed(self, unit: Unit) -> Committed:
+        """When it is durable, however long the writer is busy."""
+        epoch, now_us = self.opened.stream_epoch, self._shared.now_us()
+        batch = StreamBatch(self.opened.host_id, epoch, self._seen, unit.items, now_us)
+        alone = all(isinstance(item, ObservationIn) for item in unit.items)
+        while True:
+            try:
+                future = self._shared.writer.submit(
+                    batch.apply,
+                    priority=Priority.EVIDENCE,
+                    weight=unit.size_bytes,
+                    cost=unit.cost,
+                    within_seconds=_COMPANY_SECONDS if alone else 0.0,
+                )
+            except WriterBusyError:
+                self._shared.counters.busy_waits_total += 1
+                await asyncio.sleep(_BUSY_SECONDS)
+                continue
+            self._waits_for_company = alone
+            return await asyncio.wrap_future(future)
+
+    async def _tell(self, committed: Committed) -> None:
         counters = self._shared.counters
         counters.commits_total += 1
         counters.lines_stored_total += committed.lines_stored
@@ -259,9 +282,17 @@ class HostStream:
         host_uuid = self.peer.host_uuid
         if committed.evidence:
             self._shared.listener.evidence_committed(self.opened.host_id, host_uuid)
-        for observation in committed.observations:
+        for observation in _worth_telling(committed.observations):
             self._shared.listener.observed(observation_of(host_uuid, observation))
+            # A long one takes milliseconds; others have their turn in between.
+            await asyncio.sleep(0)
 
     async def _acknowledge(self, committed: Committed) -> None:
         for ack in acks_of(committed):
             await self.send(ingest_service_pb2.CollectorMessage(ack=ack))
+
+
+def _worth_telling(observations: Sequence[ObservationIn]) -> list[ObservationIn]:
+    """Of Status only the newest says how things are; each is parsed for its listener."""
+    newest = max((n for n, one in enumerate(observations) if one.kind == "status"), default=-1)
+    return [one for n, one in enumerate(observations) if one.kind != "status" or n == newest]

@@ -7,7 +7,14 @@ import pytest
 from chainwatch_collector.keep.engine import open_engine
 from chainwatch_collector.keep.migrate import migrate
 from chainwatch_collector.keep.tables import LOGS
-from chainwatch_collector.keep.writer import Priority, Writer, WriterBusyError, WriterClosedError
+from chainwatch_collector.keep.writer import (
+    MAX_COST_PER_COMMIT,
+    MAX_SHARED_COST,
+    Priority,
+    Writer,
+    WriterBusyError,
+    WriterClosedError,
+)
 from lab.databases import Database
 from sqlalchemy import Connection, func, insert, select
 
@@ -70,6 +77,37 @@ def test_urgent_units_come_first(store: Store) -> None:
     for future in last:
         future.result(5)
     assert order == ["span", "fold", "tidy"]
+
+
+def test_who_writes_little_does_not_wait_for_all_who_write_much(store: Store) -> None:
+    order: list[str] = []
+    entered, gate = threading.Event(), threading.Event()
+
+    def hold(_connection: Connection) -> None:
+        entered.set()
+        gate.wait(5)
+
+    def note(name: str) -> Callable[[Connection], None]:
+        return lambda _connection: order.append(name)
+
+    store.writer.submit(hold)
+    entered.wait(5)
+    much = [
+        store.writer.submit(note(f"{priority.name} {number}"), priority=priority, cost=MAX_SHARED_COST)
+        for priority in (Priority.EVIDENCE, Priority.PROJECTION)
+        for number in range(2)
+    ]
+    little = store.writer.submit(note("little"), priority=Priority.EVIDENCE, cost=1)
+    assert store.writer.most_cost == MAX_SHARED_COST
+    gate.set()
+    for future in (*much, little):
+        future.result(5)
+    assert order == ["little", "EVIDENCE 0", "PROJECTION 0", "EVIDENCE 1", "PROJECTION 1"]
+
+
+def test_without_them_a_commit_holds_much(store: Store) -> None:
+    store.writer.write(lambda _connection: None, cost=5000)
+    assert store.writer.most_cost == MAX_COST_PER_COMMIT
 
 
 def test_who_may_wait_shares_the_commit_of_who_may_not(store: Store) -> None:

@@ -60,8 +60,8 @@ async def test_what_breaks_the_rules_again_and_again_waits(ingest: Ingest, caplo
             await wire.send(file_seen=file_seen(LOG))
             assert status_of(await wire.ended()) == "INVALID_ARGUMENT"
     async with ingest.connect() as wire, ingest.connect(OTHER) as other:
-        ended = await wire.ended()
         await other.welcome()
+        ended = await wire.ended()
     assert status_of(ended) == "UNAVAILABLE"
     assert ended[1].startswith("streams of this host were ended 4 times for its agent's fault: wait ")
     said = [record.getMessage() for record in caplog.records if "streams ended" in record.getMessage()]
@@ -230,6 +230,36 @@ async def test_bytes_of_an_evidence_reply() -> None:
     assert [(part.data, part.truncated) for part in parts] == [(b"seven..", False), (b"sev", True)]
 
 
+@pytest.mark.parametrize("limits", [IngestLimits(points_per_second=50, points_burst=2, drain_seconds=0.3)])
+async def test_messages_of_a_host(ingest: Ingest, caplog: pytest.LogCaptureFixture) -> None:
+    """What is too much waits; it is read all the same, and said once."""
+    async with ingest.connect() as wire:
+        await wire.welcome()
+        for _ in range(20):
+            await wire.call.write(Message())
+        await wire.send(file_seen=file_seen(LOG))
+        await wire.send(span=span(LOG, 0, len(LOG)))
+        await wire.acked_to(key_of(LOG), len(LOG))
+    counters = ingest.service.shared.counters
+    assert counters.unknown_messages_total == 20
+    assert counters.slowed_total > 0
+    assert [record.getMessage() for record in caplog.records if "slowed" in record.getMessage()] == [
+        f"host {HOST}: its agent says more than any should: its stream is slowed"
+    ]
+
+
+@pytest.mark.parametrize(
+    "limits", [IngestLimits(stream_opens_burst=1, stream_opens_per_minute=1, refusal_seconds=60, drain_seconds=0.3)]
+)
+async def test_who_comes_too_soon_waits_for_his_answer(ingest: Ingest) -> None:
+    async with ingest.connect() as wire:
+        await wire.welcome()
+    async with ingest.connect() as wire, ingest.connect(OTHER) as other:
+        await other.welcome()
+        with pytest.raises(TimeoutError):
+            await wire.receive(0.3)
+
+
 def evidence_reply(request_id: int, data: bytes) -> ingest_service_pb2.EvidenceReply:
     return ingest_service_pb2.EvidenceReply(request_id=request_id, file=key_of(LOG), data=data)
 
@@ -247,6 +277,16 @@ def long_line() -> Message:
     return Message(span=span(data, 0, len(data)))
 
 
+def many_slices() -> Message:
+    count = most.MAX_SLICES + 1
+    data = b"x\n" * count
+    message = Message(span=span(data, 0, len(data)))
+    message.span.slices.CopyFrom(
+        evidence_pb2.Slices(skipped_bytes=[0] * count, size_bytes=[2] * count, data=data),
+    )
+    return message
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -256,6 +296,7 @@ def long_line() -> Message:
         (lambda: Message(gap=evidence_pb2.Gap(log=SMLOG, detail="x" * 5000)), "gap.detail: 5000 characters"),
         (lambda: status(problems=["x"] * 257), "status.problems: 257 entries, at most 256"),
         (lambda: status(counters={str(n): 1.0 for n in range(257)}), "status.counters: 257 entries, at most 256"),
+        (many_slices, "span.slices.size_bytes: 32769 entries, at most 32768"),
         (lambda: samples(processes=[evidence_pb2.ProcessSample()] * 1025), "samples.processes: 1025 entries"),
     ],
 )

@@ -3,12 +3,15 @@
 from chainwatch.v1 import evidence_pb2
 from chainwatch_collector.keep import evidence
 from chainwatch_collector.keep.rows import Cursor, LineBatch
+from chainwatch_collector.keep.tables import LINES
+from chainwatch_collector.keep.writer import MAX_COST_PER_COMMIT
 from lab.wire import SMLOG, Wire, file_seen, key_of, span, tail_of
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from .conftest import HOST, Ingest
 
 LOG = b"".join(b"Nov 24 10:00:%02d xcp-1 SMGC: [123] line %d\n" % (n % 60, n) for n in range(100))
+MANY = MAX_COST_PER_COMMIT + 5000
 HALF = LOG.index(b"\n", len(LOG) // 2) + 1
 
 
@@ -43,6 +46,37 @@ async def test_lines_are_stored_then_acknowledged(ingest: Ingest) -> None:
     assert batch.cursor == Cursor(1, len(LOG))
     assert not batch.more
     assert ingest.heard.committed == [(1, HOST)]
+
+
+async def test_more_lines_than_a_commit_holds_come_in_pieces(ingest: Ingest) -> None:
+    data = LOG + b"x\n" * MANY
+    async with ingest.connect() as wire:
+        await wire.welcome()
+        await ship(wire, data)
+        await wire.acked_to(key_of(data), len(data))
+    assert count(ingest) == 100 + MANY
+    assert ingest.service.shared.counters.commits_total > 1
+
+
+async def test_of_a_long_span_that_contradicts_nothing_is_stored(ingest: Ingest) -> None:
+    """Its end would be new bytes of the file that it is none of."""
+    data = LOG + b"x\n" * MANY
+    other = LOG + b"y\n" * MANY + b"z\n"
+    async with ingest.connect() as wire:
+        await wire.welcome()
+        await ship(wire, data)
+        await wire.acked_to(key_of(data), len(data))
+        await wire.send(span=span(other, 0, len(other)))
+        ack = await wire.ack()
+        assert (ack.to_offset, ack.reopen_salt) == (len(data), 1)
+        await wire.send(status=evidence_pb2.Status(agent_epoch=7, seq=1, at_us=1))
+        assert (await wire.ack()).observed_seq == 1
+    assert count(ingest) == 100 + MANY
+
+
+def count(ingest: Ingest) -> int:
+    """All lines that are stored."""
+    return ingest.readers.call(lambda c: c.execute(select(func.count()).select_from(LINES)).scalar_one())
 
 
 async def test_positions_come_back_after_a_reconnect(ingest: Ingest) -> None:
