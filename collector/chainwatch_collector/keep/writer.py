@@ -95,11 +95,13 @@ class Writer:
         priority: Priority = Priority.PROJECTION,
         weight: int = 1024,
         cost: int = 0,
+        catching_up: bool = False,
         within_seconds: float = 0.0,
     ) -> "Future[T]":
         """Queue a unit. The future's result is there after the commit that holds it is durable.
 
         `cost`: rows that it writes, roughly. Who writes much waits for those who do not, and for others of its kind.
+        `catching_up`: this little is the end of much; nobody makes room for it.
         `within_seconds`: so long it may wait for others to share a commit with; one that may not takes it along.
         Raises `WriterClosedError`, and `WriterBusyError` where the queue is full.
         """
@@ -112,7 +114,7 @@ class Writer:
             self._queues[priority].append(unit)
             self._weights[priority] += weight
             now = time.monotonic()
-            if 0 < cost <= LITTLE_COST and not within_seconds:
+            if 0 < cost <= LITTLE_COST and not within_seconds and not catching_up:
                 self._little_at = now
             self._be_due(now + within_seconds)
         return unit.future

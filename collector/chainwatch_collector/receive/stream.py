@@ -23,7 +23,7 @@ from chainwatch_collector.keep.intake import (
     SpanIn,
     StreamOpened,
 )
-from chainwatch_collector.keep.writer import Priority, WriterBusyError
+from chainwatch_collector.keep.writer import LITTLE_COST, Priority, WriterBusyError
 from chainwatch_collector.receive.answers import acks_of
 from chainwatch_collector.receive.identity import Peer
 from chainwatch_collector.receive.limits import FRAME_BYTES, MAX_FILES_SEEN, REPLY_FACTOR
@@ -38,6 +38,7 @@ Context = grpc.aio.ServicerContext[ingest_service_pb2.AgentMessage, ingest_servi
 _BUSY_SECONDS = 0.05
 # An observation that is alone waits so long for those of other hosts: a commit costs more than what is in it.
 _COMPANY_SECONDS = 0.05
+_CATCHING_UP_SECONDS = 2.0
 _STATUS = {
     "superseded": grpc.StatusCode.ABORTED,
     "hole": grpc.StatusCode.FAILED_PRECONDITION,
@@ -100,6 +101,7 @@ class HostStream:
         self._room = asyncio.Event()
         self._room.set()
         self._waits_for_company = False
+        self._much_at = float("-inf")
         self._pump_task: asyncio.Task[None] | None = None
         self._reader_task: asyncio.Task[None] | None = None
         self._write_lock = asyncio.Lock()
@@ -255,6 +257,9 @@ class HostStream:
         epoch, now_us = self.opened.stream_epoch, self._shared.now_us()
         batch = StreamBatch(self.opened.host_id, epoch, self._seen, unit.items, now_us)
         alone = all(isinstance(item, ObservationIn) for item in unit.items)
+        now = time.monotonic()
+        if unit.cost > LITTLE_COST:
+            self._much_at = now
         while True:
             try:
                 future = self._shared.writer.submit(
@@ -262,6 +267,7 @@ class HostStream:
                     priority=Priority.EVIDENCE,
                     weight=unit.size_bytes,
                     cost=unit.cost,
+                    catching_up=now - self._much_at < _CATCHING_UP_SECONDS,
                     within_seconds=_COMPANY_SECONDS if alone else 0.0,
                 )
             except WriterBusyError:

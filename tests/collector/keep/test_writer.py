@@ -107,6 +107,7 @@ def test_who_writes_little_does_not_wait_for_all_who_write_much(store: Store) ->
 
 def test_without_them_a_commit_holds_much(store: Store) -> None:
     store.writer.write(lambda _connection: None, cost=5000)
+    store.writer.submit(lambda _connection: None, cost=5, catching_up=True).result(5)
     assert store.writer.most_cost == MAX_COST_PER_COMMIT
 
 
