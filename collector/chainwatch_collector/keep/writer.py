@@ -26,7 +26,7 @@ MAX_WEIGHT_PER_COMMIT = 8 * 1024 * 1024
 # In rows, roughly. A commit holds so much of those who write much, and less while others are there who write little
 # and wait for it.
 MAX_COST_PER_COMMIT = 20_000
-MAX_SHARED_COST = 1000
+MAX_SHARED_COST = 500
 LITTLE_COST = 100
 _SHARED_SECONDS = 2.0
 

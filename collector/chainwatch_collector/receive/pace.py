@@ -14,8 +14,8 @@ POINT_BYTES: Final = 512
 # Short lines that are no neighbours come one to a reply, and only as much as was asked for.
 REPLY_POINTS: Final = 1 / 16
 SLICES_OF_A_POINT: Final = 128
-# Each may become a row of its own, to be looked up and written back ever after.
-FILE_POINTS: Final = 5
+# Of a file and of a gap: each may become a row of its own, to be looked up and written back ever after.
+ROW_POINTS: Final = 5
 # Who has to wait waits so long at least and then says much at once: that is cheaper than a little often.
 _PAUSE_SECONDS: Final = 0.25
 _TELL_SECONDS: Final = 60.0
@@ -28,7 +28,7 @@ def points_of(message: ingest_service_pb2.AgentMessage, size_bytes: int) -> floa
         return 1 + len(message.span.slices.size_bytes) / SLICES_OF_A_POINT
     if body == "evidence_reply":
         return REPLY_POINTS
-    return (FILE_POINTS if body == "file_seen" else 1) + size_bytes / POINT_BYTES
+    return (ROW_POINTS if body in ("file_seen", "gap") else 1) + size_bytes / POINT_BYTES
 
 
 @dataclass

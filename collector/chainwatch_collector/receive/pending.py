@@ -13,7 +13,7 @@ from chainwatch_collector.keep.intake import FileKey, Item, ObservationIn, Slice
 # What was committed before is read and compared.
 _SPAN_COST: Final = 20
 # A gap is looked up, replaced and stored.
-_GAP_COST: Final = 20
+_GAP_COST: Final = 200
 # A file is looked up and written back; where there are several, they may be new ones that have to be registered.
 _FILE_COST: Final = 20
 _FURTHER_FILE_COST: Final = 200

@@ -17,6 +17,7 @@ def test_lines_are_free_and_the_rest_costs_by_its_size() -> None:
     many = evidence_pb2.Slices(skipped_bytes=[1] * 12_800, size_bytes=[2] * 12_800, data=b"x\n" * 12_800)
     assert points(span=evidence_pb2.Span(slices=many)) == 101
     assert points() == 1
+    assert points(gap=evidence_pb2.Gap()) > 5
     assert points(status=evidence_pb2.Status(problems=["x" * 1000] * 100)) > 90
     # Sixteen lines that were asked for, each in a reply of its own.
     assert 16 * points(evidence_reply=ingest_service_pb2.EvidenceReply(request_id=1)) == 1
