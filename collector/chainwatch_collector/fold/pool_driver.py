@@ -35,7 +35,7 @@ TROUBLE = (NotOwnerError, SQLAlchemyError, QueryTimeoutError, WriterBusyError, W
 # More than this does not wait for the next commit: memory stays bounded while much is read.
 MANY_ROWS: Final = 10_000
 # What hosts send does not wait for longer than it takes to write so many.
-EVENTS_AT_ONCE: Final = 1000
+EVENTS_AT_ONCE: Final = 300
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,9 @@ from chainwatch_collector.serve.settings import DEFAULT_CONFIG, ConfigError, Set
 from chainwatch_collector.serve.tls import new_ca
 from chainwatch_collector.trust.files import TrustFileError
 
+# The fold computes in a thread of its own: at Python's 5 ms each answer of the database waits so long for its turn.
+SWITCH_SECONDS = 0.001
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
@@ -118,6 +121,7 @@ async def _serve(settings: Settings) -> None:
         # What is there now stays. A full collection that looks at it all holds the event loop for 100 ms and more.
         gc.collect()
         gc.freeze()
+        sys.setswitchinterval(SWITCH_SECONDS)
         notify("READY=1")
         await stop.wait()
         notify("STOPPING=1")
