@@ -23,6 +23,7 @@ from chainwatch_collector.track.state import SrState
 from chainwatch_collector.track.trees import LoggedTrees
 
 _UUID_LENGTH = 36
+_DIGITS = 4
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -60,17 +61,29 @@ def parts_by_sr(hosts: Mapping[str, HostLog], picture: Picture | None) -> dict[s
     known = {sr for log in hosts.values() for sr in log.srs if len(sr) == _UUID_LENGTH}
     if picture is not None:
         known |= {sr.uuid for sr in picture.srs.values()}
+    fitting = _by_digits(known)
     found: dict[str, list[Part]] = {}
     for host in sorted(hosts):
         for sr, log in sorted(hosts[host].srs.items()):
-            fitting = [sr] if len(sr) == _UUID_LENGTH else [uuid for uuid in known if uuid.startswith(sr)]
-            found.setdefault(fitting[0] if len(fitting) == 1 else sr, []).append(Part(host, log))
+            found.setdefault(fitting.get(sr) or sr, []).append(Part(host, log))
     return found
 
 
-def processes_of(uuid: str, hosts: Mapping[str, HostLog]) -> tuple[ImageProcess, ...]:
-    """Image processes on this SR, on whichever host they run."""
-    return tuple(found for key in sorted(hosts) for found in hosts[key].images.of_sr(uuid))
+def _by_digits(uuids: Iterable[str]) -> dict[str, str]:
+    """The 4 digits of a tree header → the one uuid that they fit, empty where several do."""
+    found: dict[str, str] = {}
+    for uuid in uuids:
+        found[uuid[:_DIGITS]] = "" if uuid[:_DIGITS] in found else uuid
+    return found
+
+
+def processes_by_sr(hosts: Mapping[str, HostLog]) -> dict[str, tuple[ImageProcess, ...]]:
+    """SR uuid → image processes on it, on whichever host they run."""
+    found: dict[str, list[ImageProcess]] = {}
+    for key in sorted(hosts):
+        for process in hosts[key].images.running.values():
+            found.setdefault(process.process.sr_uuid, []).append(process)
+    return {sr: tuple(processes) for sr, processes in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +175,8 @@ def _runs(parts: Sequence[Part], gc_log: HostLog | None) -> list[RunSeen]:
 
 def _tree(parts: Sequence[Part]) -> LoggedTrees | None:
     trees = [part.log.trees for part in parts if part.log.trees.ref is not None]
-    return max(trees, key=lambda tree: _key(tree.ref), default=None)
+    newest = max(trees, key=lambda tree: _key(tree.ref), default=None)
+    return newest.lent() if newest is not None else None
 
 
 def _switches(parts: Sequence[Part]) -> dict[Switch, GcSwitchedOff]:

@@ -50,10 +50,6 @@ class ImageWork:
             now[key] = _next(self.running.get(key), process, observed.at)
         self.running = now
 
-    def of_sr(self, sr_uuid: str) -> list[ImageProcess]:
-        """Those that work on an SR's images."""
-        return [found for found in self.running.values() if found.process.sr_uuid == sr_uuid]
-
 
 def _next(before: ImageProcess | None, process: ProcessSeen, at: datetime) -> ImageProcess:
     done = process.read_bytes + process.write_bytes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from chainwatch_collector.read.words import LineRef, RunKey
 
@@ -35,6 +35,7 @@ IncidentKind = Literal[
 ]
 PROOFS_KEPT = 5
 _RUNS_KEPT = 16
+_HOSTS_KEPT = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,17 +71,32 @@ class Incident:
 
 @dataclass(slots=True)
 class Incidents:
-    """The open incidents of one log about one SR, by (kind, key). At most `limit` of them: the oldest go first."""
+    """The open incidents of one log about one SR, by (kind, key). At most `limit` of them: the oldest go first.
 
-    found: dict[tuple[str, str], Incident] = field(default_factory=dict)
+    What is asked of every line costs what there is of the kinds asked for, not what there is in all.
+    """
+
+    found: dict[tuple[IncidentKind, str], Incident] = field(default_factory=dict)
     limit: int = 2000
+    _keys: dict[IncidentKind, dict[str, None]] = field(default_factory=dict, repr=False, compare=False)
+
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        return None, {"found": self.found, "limit": self.limit}
+
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        self.found, self.limit, self._keys = state[1]["found"], state[1]["limit"], {}
+        for kind, key in self.found:
+            self._keys.setdefault(kind, {})[key] = None
 
     def __iter__(self) -> Iterator[Incident]:
         return iter(self.found.values())
 
-    def of(self, kind: IncidentKind) -> list[Incident]:
-        """All of one kind, oldest first."""
-        return [incident for incident in self.found.values() if incident.kind == kind]
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def of(self, *kinds: IncidentKind) -> list[Incident]:
+        """All of these kinds, kind by kind, the oldest of each first."""
+        return [self.found[kind, key] for kind in kinds for key in self._keys.get(kind, ())]
 
     def get(self, kind: IncidentKind, key: str) -> Incident | None:
         """The one with this key."""
@@ -89,25 +105,38 @@ class Incidents:
     def met(self, incident: Incident, run: RunKey | None = None, proofs: Iterable[LineRef | None] = ()) -> Incident:
         """Open it, or count it once more: once per run where a run is named, once per line where none is."""
         given = tuple(ref for ref in proofs if ref is not None) or (incident.last,)
-        old = self.found.pop((incident.kind, incident.key), None)
+        old = self.found.get((incident.kind, incident.key))
         if old is None:
             new = replace(incident, runs=(run,) if run else (), proofs=given[:PROOFS_KEPT])
         else:
+            self.drop(old)
             new = _again(old, incident, run, given)
-        self.found[(new.kind, new.key)] = new
-        while len(self.found) > self.limit:
-            del self.found[next(iter(self.found))]
+        self.put(new)
+        self.keep(self.limit)
         return new
+
+    def put(self, incident: Incident) -> None:
+        """As it is known now, in its place; behind all others where it is new."""
+        self.found[incident.kind, incident.key] = incident
+        self._keys.setdefault(incident.kind, {})[incident.key] = None
+
+    def keep(self, newest: int) -> None:
+        """No more than so many: those that were not met for longest go."""
+        while len(self.found) > newest:
+            self.drop(next(iter(self.found.values())))
 
     def drop(self, incident: Incident) -> None:
         """It healed."""
-        self.found.pop((incident.kind, incident.key), None)
+        if self.found.pop((incident.kind, incident.key), None) is not None:
+            del self._keys[incident.kind][incident.key]
 
     def heal(self, *kinds: IncidentKind, unless_run: RunKey | None = None, key: str | None = None) -> None:
         """Everything of these kinds healed, but what this run met itself."""
-        for incident in [found for found in self.found.values() if found.kind in kinds]:
-            if key is not None and incident.key != key:
-                continue
+        if key is None:
+            known = self.of(*kinds)
+        else:
+            known = [found for kind in kinds if (found := self.found.get((kind, key))) is not None]
+        for incident in known:
             if unless_run is None or unless_run not in incident.runs:
                 self.drop(incident)
 
@@ -130,7 +159,7 @@ def _again(old: Incident, new: Incident, run: RunKey | None, proofs: tuple[LineR
         need_bytes=old.need_bytes if new.need_bytes is None else new.need_bytes,
         sure=old.sure or new.sure,
         after_kill=old.after_kill or new.after_kill,
-        hosts=tuple(dict.fromkeys((*old.hosts, *new.hosts))),
+        hosts=tuple(dict.fromkeys((*old.hosts, *new.hosts)))[-_HOSTS_KEPT:],
     )
 
 

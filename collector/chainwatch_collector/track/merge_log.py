@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from chainwatch_collector.read.facts import (
     Fact,
@@ -15,7 +15,7 @@ from chainwatch_collector.read.facts import (
     SpaceRefused,
 )
 from chainwatch_collector.read.words import LineRef
-from chainwatch_collector.track.incidents import Incident
+from chainwatch_collector.track.incidents import Incident, IncidentKind
 from chainwatch_collector.track.steps import CopyRate
 
 if TYPE_CHECKING:
@@ -23,21 +23,24 @@ if TYPE_CHECKING:
 
 RATES_KEPT = 20
 _REMEMBERED = 5000
+_UNFINISHED: Final = 1000
+"""Merges that began and whose end was not seen: SM's GC does one at a time, what is left over was cut off."""
 _INTERRUPTED = ("interrupted", "running")
-_OF_PAIRS = ("merge_failed", "gave_up", "no_space", "undone")
+_OF_PAIRS: Final[tuple[IncidentKind, ...]] = ("merge_failed", "gave_up", "no_space", "undone")
+T = TypeVar("T")
 
 
 def fold(log: SrLog, fact: Fact) -> bool:
     """True where the fact was one of these."""
     match fact:
         case MergeStarted():
-            log.merge_started[fact.child[:8]] = fact.ref
+            _remember(log.merge_started, fact.child, fact.ref, _UNFINISHED)
             node = fact.child_node
             size = (node.allocated_bytes or node.physical_bytes) if node is not None else None
             if size is not None:
-                log.copy_bytes[fact.child[:8]] = size
+                _remember(log.copy_bytes, fact.child, size, _UNFINISHED)
         case MergeCopyStarted():
-            log.copy_started.setdefault(fact.child[:8], fact.ref)
+            _remember(log.copy_started, fact.child, log.copy_started.get(fact.child[:8], fact.ref), _UNFINISHED)
             if not fact.online:
                 _both_passed(log, fact)
         case MergeEnded():
@@ -104,7 +107,7 @@ def _passed(log: SrLog, ref: LineRef, *images: str | None) -> None:
     """These images passed SM's check: what was said of them before no longer holds, in whichever host's log it is."""
     for image in (name[:8] for name in images if name):
         log.incidents.heal("corrupt", key=image)
-        _remember(log.passed_at, image, ref)
+        _remember(log.passed_at, image, _when(ref), _REMEMBERED)
 
 
 def _done(log: SrLog, fact: MergeEnded) -> None:
@@ -115,13 +118,13 @@ def _done(log: SrLog, fact: MergeEnded) -> None:
     log.last_merge = fact.ref
     child = fact.child[:8]
     gone = child if fact.kind == "inner" else fact.parent[:8]
-    for incident in list(log.incidents):
+    for incident in log.incidents.of(*_OF_PAIRS):
         names = (incident.vdi[:8], incident.parent[:8])
-        if incident.kind in _OF_PAIRS and (child in names[:1] or gone in names):
+        if child in names[:1] or gone in names:
             log.incidents.drop(incident)
     log.incidents.heal("interrupted")
     _passed(log, fact.ref, fact.child, fact.parent)
-    _remember(log.merged_at, gone, fact.ref)
+    _remember(log.merged_at, gone, _when(fact.ref), _REMEMBERED)
 
 
 def _rate(log: SrLog, fact: MergeEnded, size: int, seconds: float) -> None:
@@ -153,8 +156,13 @@ def _replayed(log: SrLog, fact: JournalReplayed) -> None:
         log.incidents.met(incident, fact.run)
 
 
-def _remember(table: dict[str, LineRef], vdi: str, ref: LineRef) -> None:
+def _when(ref: LineRef) -> LineRef:
+    """Of thousands of these only the time is asked for: the rest would be most of what is stored of an SR."""
+    return LineRef("", "", 0, 0, ref.at, "")
+
+
+def _remember(table: dict[str, T], vdi: str, value: T, most: int) -> None:
     table.pop(vdi[:8], None)
-    table[vdi[:8]] = ref
-    if len(table) > _REMEMBERED:
+    table[vdi[:8]] = value
+    if len(table) > most:
         del table[next(iter(table))]

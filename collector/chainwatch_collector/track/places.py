@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from chainwatch_collector.chains.gc_host import gc_host_among
 from chainwatch_collector.inventory.picture import Picture
 from chainwatch_collector.inventory.records import Host
+from chainwatch_collector.track.crowding import Crowd
 from chainwatch_collector.track.host_log import HostLog
 from chainwatch_collector.track.observations import AgentFaults, Revocation
 from chainwatch_collector.track.state import HostState
@@ -36,13 +38,16 @@ def label(record: Host, hosts: Mapping[str, HostLog]) -> str:
     return next((name for name in (record.uuid, record.hostname, record.name) if name in hosts), record.uuid)
 
 
-def host_state(
-    key: str,
-    log: HostLog,
-    record: Host | None,
-    revoked: Revocation | None = None,
-    faults: AgentFaults | None = None,
-) -> HostState:
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What speaks against a host's agent."""
+
+    revoked: Revocation | None = None
+    faults: AgentFaults | None = None
+    crowd: Crowd | None = None
+
+
+def host_state(key: str, log: HostLog, record: Host | None, trust: Trust) -> HostState:
     """One host as it stands."""
     hostname = log.status.host.hostname if log.status is not None else ""
     return HostState(
@@ -63,8 +68,9 @@ def host_state(
         dropped_at=log.dropped_at,
         clock_ahead_seconds=log.clock_ahead_seconds,
         duplicate=log.duplicate,
-        revoked=revoked,
-        faults=faults,
+        revoked=trust.revoked,
+        faults=trust.faults,
+        crowd=trust.crowd,
         sampled_at=log.processes.at if log.processes is not None else None,
         incidents=tuple(log.incidents),
         processes=tuple(log.images.running.values()),

@@ -67,7 +67,7 @@ def _count_clean(log: SrLog, fact: GcEnded) -> None:
 
 def _forget_correction(log: SrLog, fact: GcEnded) -> None:
     """A run's end may be told twice, the second time better: only the second counts."""
-    for incident in [*log.incidents.of("crashed"), *log.incidents.of("interrupted")]:
+    for incident in log.incidents.of("crashed", "interrupted"):
         if fact.run is None or fact.run not in incident.runs:
             continue
         if incident.count == 1:
@@ -78,7 +78,7 @@ def _forget_correction(log: SrLog, fact: GcEnded) -> None:
 
 def _uncount(log: SrLog, incident: Incident, run: RunKey) -> None:
     left = tuple(key for key in incident.runs if key != run)
-    log.incidents.found[(incident.kind, incident.key)] = replace(incident, runs=left, count=incident.count - 1)
+    log.incidents.put(replace(incident, runs=left, count=incident.count - 1))
 
 
 def _crashed(log: SrLog, fact: GcEnded) -> None:
@@ -102,19 +102,21 @@ def _crashed(log: SrLog, fact: GcEnded) -> None:
 
 def _join(log: SrLog, met: Incident, hidden: Incident) -> None:
     log.incidents.drop(hidden)
-    log.incidents.found[(met.kind, met.key)] = replace(
-        met,
-        first=hidden.first,
-        count=met.count + hidden.count,
-        runs=(*hidden.runs, *met.runs)[-16:],
-        proofs=(*met.proofs, *hidden.proofs)[:5],
+    log.incidents.put(
+        replace(
+            met,
+            first=hidden.first,
+            count=met.count + hidden.count,
+            runs=(*hidden.runs, *met.runs)[-16:],
+            proofs=(*met.proofs, *hidden.proofs)[:5],
+        )
     )
 
 
 def _crash_of_chain(log: SrLog, fact: GcEnded) -> None:
     for incident in log.incidents.of("multi_attach"):
         if fact.run in incident.runs:
-            log.incidents.found[(incident.kind, incident.key)] = replace(incident, cause="ended_run")
+            log.incidents.put(replace(incident, cause="ended_run"))
 
 
 def _host_blocked(log: SrLog, fact: GcEnded) -> None:
@@ -144,8 +146,8 @@ def _full(log: SrLog, fact: GcEnded) -> None:
     incidents = log.incidents
     incidents.heal("crashed", "interrupted", "host_blocked", "parent_missing")
     incidents.heal("no_space", "multi_attach", "leaf_skipped", "undone", unless_run=fact.run)
-    for incident in [found for found in incidents if found.kind == "stale_flag" and found.cause == "gc_running"]:
-        if fact.run not in incident.runs:
+    for incident in incidents.of("stale_flag"):
+        if incident.cause == "gc_running" and fact.run not in incident.runs:
             incidents.drop(incident)
     for incident in incidents.of("corrupt"):
         if (not incident.sure and fact.run not in incident.runs) or _vanished(log, incident.vdi):
@@ -153,7 +155,7 @@ def _full(log: SrLog, fact: GcEnded) -> None:
     for incident in incidents.of("merge_failed"):
         if incident.cause == "multi_attach" and fact.run not in incident.runs:
             incidents.drop(incident)
-    for incident in [*incidents.of("merge_failed"), *incidents.of("gave_up")]:
+    for incident in incidents.of("merge_failed", "gave_up"):
         met_now = fact.run in incident.runs
         if _vanished(log, incident.vdi) if met_now else not _still_there(log, incident):
             incidents.drop(incident)

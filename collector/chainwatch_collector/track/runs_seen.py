@@ -18,6 +18,8 @@ from chainwatch_collector.read.words import (
 
 RUNS_KEPT = 120
 EMPTY_RUNS_KEPT = 30
+RUNS_MOST = 2 * RUNS_KEPT
+"""Also where no run seems to end: SM lets one GC of an SR run at a time, so the older ones are over."""
 FULL_OUTCOMES = frozenset(("idle", "worked", "failed"))
 """A run with one of these went through its scan, all its candidates, and to its own end."""
 
@@ -148,6 +150,13 @@ class RunsSeen:
         ended = [key for key in sorted(self.by_key) if not self.by_key[key].running]
         empty = [key for key in ended if not self.by_key[key].tells]
         for key in (empty[:-EMPTY_RUNS_KEPT] or ended[: len(ended) // 4])[: RUNS_KEPT // 2]:
+            del self.by_key[key]
+        if len(self.by_key) > RUNS_MOST:
+            self.keep(RUNS_KEPT)
+
+    def keep(self, newest: int) -> None:
+        """No more than so many."""
+        for key in sorted(self.by_key)[: max(0, len(self.by_key) - newest)]:
             del self.by_key[key]
 
     def in_order(self) -> list[RunSeen]:

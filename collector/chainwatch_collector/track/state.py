@@ -14,6 +14,7 @@ from chainwatch_collector.inventory.records import Host, Sr
 from chainwatch_collector.read.facts import GcSwitchedOff, LineRef, LockWaited
 from chainwatch_collector.read.words import Switch
 from chainwatch_collector.track.coverage import Coverage
+from chainwatch_collector.track.crowding import Crowd
 from chainwatch_collector.track.image_work import ImageProcess
 from chainwatch_collector.track.incidents import Incident, IncidentKind
 from chainwatch_collector.track.observations import (
@@ -51,6 +52,7 @@ class HostState:
     `dropped_at`: when observations were last lost because the agent's ring was full; `dropped_total`: how many in all.
     `duplicate`: the last dom0 that was refused because it came with this host's certificate. `revoked`: it has no
     certificate that the collector knows of. `faults`: for what its agent's streams were last ended again and again.
+    `crowd`: for what its log was last cut down.
     `coverage` None: not one line of its log was read. `first_at`, `newest_at`: times of lines read since the last gap.
     """
 
@@ -73,6 +75,7 @@ class HostState:
     duplicate: DuplicateRefused | None = None
     revoked: Revocation | None = None
     faults: AgentFaults | None = None
+    crowd: Crowd | None = None
     sampled_at: datetime | None = None
     incidents: tuple[Incident, ...] = ()
     processes: tuple[ImageProcess, ...] = ()

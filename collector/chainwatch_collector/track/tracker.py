@@ -10,7 +10,7 @@ import io
 import pickle
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from chainwatch_collector.chains.build import build_forest
 from chainwatch_collector.chains.forest import Forest
@@ -18,9 +18,11 @@ from chainwatch_collector.inventory.picture import Picture
 from chainwatch_collector.inventory.records import Host, Sr, Vdi
 from chainwatch_collector.read.facts import Fact
 from chainwatch_collector.read.runs import Run
-from chainwatch_collector.track import assemble, places
+from chainwatch_collector.track import assemble, crowding, places
 from chainwatch_collector.track.coverage import Coverage
+from chainwatch_collector.track.crowding import Crowd
 from chainwatch_collector.track.host_log import HostLog
+from chainwatch_collector.track.image_work import ImageProcess
 from chainwatch_collector.track.observations import AgentFaults, DuplicateRefused, Observation, Revocation
 from chainwatch_collector.track.since import Since, held_by_control_domains
 from chainwatch_collector.track.state import HostState, PoolState, SrState
@@ -30,6 +32,7 @@ TRACK_VERSION = 3
 ForestBuilder = Callable[[Sr, Mapping[str, Vdi], Forest | None], Forest]
 """SR, uuid → its VDIs, its former forest → its forest: `chains.build.build_forest`."""
 _MAGIC = b"CWT"
+_GOES_ON = timedelta(minutes=10)
 _DAMAGE = (pickle.UnpicklingError, zlib.error, EOFError, AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 
@@ -49,12 +52,19 @@ class PoolTracker:
         self._revoked: Mapping[str, Revocation] = {}
         self._faulty: Mapping[str, AgentFaults] = {}
         self._live = _Live(build)
+        self._cut_down: dict[str, str] = {}
+        self._crowds: dict[str, Crowd] = {}
 
     # --- what comes in ----------------------------------------------------------------------------------------
 
     def take(self, host: str, facts: Sequence[Fact], runs: Sequence[Run], coverage: Coverage | None = None) -> None:
         """Facts of one host in the order of its log, the runs that changed with them, and how far the log is known."""
-        self._host(host).take(facts, runs, coverage)
+        log = self._host(host)
+        log.take(facts, runs, coverage)
+        if not self.offline:
+            told = crowding.cut_down(log, self._proved)
+            if told:
+                self._cut_down[host] = told
 
     def observe(self, observation: Observation, received_at: datetime | None = None) -> None:
         """What an agent saw besides the log; `received_at` by the collector's clock tells the agent's clock apart."""
@@ -92,13 +102,25 @@ class PoolTracker:
             found = self._hosts[host] = HostLog(host)
         return found
 
+    def _proved(self) -> set[str]:
+        """The SRs that the pool has or had, by their uuids and by the 4 digits of a tree header."""
+        uuids = {*self._since, *self._live.by_uuid}
+        return uuids | {uuid[:4] for uuid in uuids}
+
     # --- what comes out ---------------------------------------------------------------------------------------
 
     def state(self, now: datetime) -> PoolState:
         """The pool as of `now`. SRs that did not change are the very same objects as in the last state."""
         picture = self._live.picture
         parts = assemble.parts_by_sr(self._hosts, picture)
-        uuids = sorted({*parts, *(self._live.by_uuid)})
+        processes = assemble.processes_by_sr(self._hosts)
+        srs = {
+            uuid: self._sr(uuid, parts.get(uuid, []), processes.get(uuid, ()))
+            for uuid in sorted({*parts, *self._live.by_uuid})
+        }
+        if len(self._live.cache) > len(srs):
+            self._live.cache = {uuid: self._live.cache[uuid] for uuid in srs}
+        self._tell_crowds(now)
         return PoolState(
             pool_uuid=self.pool_uuid,
             now=now,
@@ -106,15 +128,21 @@ class PoolTracker:
             picture=picture,
             held_since=self._held,
             hosts=self._host_states(picture),
-            srs={uuid: self._sr(uuid, parts.get(uuid, [])) for uuid in uuids},
+            srs=srs,
         )
 
-    def _sr(self, uuid: str, parts: list[assemble.Part]) -> SrState:
+    def _tell_crowds(self, now: datetime) -> None:
+        for host, text in self._cut_down.items():
+            before = self._crowds.get(host)
+            goes_on = before is not None and now - before.at <= _GOES_ON
+            self._crowds[host] = Crowd(since=before.since if before and goes_on else now, at=now, text=text)
+        self._cut_down.clear()
+
+    def _sr(self, uuid: str, parts: list[assemble.Part], processes: tuple[ImageProcess, ...]) -> SrState:
         live = self._live
         record, forest = live.by_uuid.get(uuid), live.forests.get(uuid)
         gc_record = live.gc_hosts.get(uuid)
         gc_log = self._hosts.get(places.label(gc_record, self._hosts)) if gc_record is not None else None
-        processes = assemble.processes_of(uuid, self._hosts)
         key = (
             tuple((part.host, self._hosts[part.host].sr_versions.get(part.log.sr, 0)) for part in parts),
             id(record),
@@ -143,7 +171,8 @@ class PoolTracker:
             record = records.get(key) or named.get(key)
             uuid = record.uuid if record is not None else key
             log = self._hosts[key]
-            found[uuid] = places.host_state(key, log, record, self._revoked.get(uuid), self._faulty.get(uuid))
+            trust = places.Trust(self._revoked.get(uuid), self._faulty.get(uuid), self._crowds.get(key))
+            found[uuid] = places.host_state(key, log, record, trust)
         for uuid, record in sorted(records.items()):
             if uuid not in found:
                 found[uuid] = HostState(key=uuid, name=record.name, record=record, faults=self._faulty.get(uuid))
@@ -154,7 +183,11 @@ class PoolTracker:
     def dump(self) -> bytes:
         """Everything but the picture, which its own owner keeps; see it again after `load`."""
         kept = (self.pool_uuid, self._hosts, self._since, self._held)
-        return _MAGIC + TRACK_VERSION.to_bytes(4, "big") + zlib.compress(pickle.dumps(kept, protocol=5), 1)
+        data = pickle.dumps(kept, protocol=5)
+        if len(data) > crowding.BYTES and (told := crowding.fit(self._hosts, self._proved())):
+            self._cut_down.update(told)
+            data = pickle.dumps(kept, protocol=5)
+        return _MAGIC + TRACK_VERSION.to_bytes(4, "big") + zlib.compress(data, 1)
 
     @classmethod
     def load(cls, data: bytes, build: ForestBuilder = build_forest) -> PoolTracker:

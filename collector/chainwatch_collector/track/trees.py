@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any, Final
 
 from chainwatch_collector.read.facts import TreeSeen
 from chainwatch_collector.read.words import LineRef, RunKey, TreeNode
 
+NODES_KEPT: Final = 200_000
+"""Images of one SR; XenAPI's own limits are far below. Beyond it the trees that were printed first are forgotten."""
+_STORED: Final = ("ref", "run", "vdi_count", "tree_count", "roots", "nodes", "children")
+
 
 @dataclass(frozen=True, slots=True)
 class LoggedTrees:
-    """Nodes by the 8 characters that SM prints; `ref` is the newest dump's line, `run` whose it is."""
+    """Nodes by the 8 characters that SM prints; `ref` is the newest dump's line, `run` whose it is.
+
+    What was `lent` stays as it was; what was not is taken over by the next one, so that a dump costs what it prints.
+    """
 
     ref: LineRef | None = None
     run: RunKey | None = None
@@ -20,21 +28,70 @@ class LoggedTrees:
     roots: dict[str, tuple[TreeNode, ...]] = field(default_factory=dict)
     nodes: dict[str, TreeNode] = field(default_factory=dict)
     children: dict[str, int] = field(default_factory=dict)
+    is_lent: bool = field(default=False, compare=False, repr=False)
+
+    def __getstate__(self) -> list[Any]:
+        return [getattr(self, name) for name in _STORED]
+
+    def __setstate__(self, state: list[Any]) -> None:
+        for name, value in (*zip(_STORED, state, strict=True), ("is_lent", False)):
+            object.__setattr__(self, name, value)
+
+    def lent(self) -> LoggedTrees:
+        """For somebody who keeps it."""
+        object.__setattr__(self, "is_lent", True)
+        return self
 
     def folded(self, fact: TreeSeen) -> LoggedTrees:
-        """With a newer dump taken in; a new object, so that what was handed out stays as it was."""
-        roots = {} if fact.complete else dict(self.roots)
-        for gone in fact.gone:
-            roots.pop(gone[:8], None)
-        roots.update(_by_root(fact.nodes))
-        nodes: dict[str, TreeNode] = {}
-        children: dict[str, int] = {}
-        for node in (node for tree in roots.values() for node in tree):
-            nodes[node.vdi[:8]] = node
+        """With a newer dump taken in; a new object, and unless it was lent the end of this one."""
+        told = (fact.ref, fact.run, fact.vdi_count, fact.tree_count)
+        if fact.complete:
+            new = LoggedTrees(*told)
+        elif self.is_lent:
+            new = LoggedTrees(*told, dict(self.roots), dict(self.nodes), dict(self.children))
+        else:
+            new = LoggedTrees(*told, self.roots, self.nodes, self.children)
+        trees = dict(_by_root(fact.nodes))
+        # An image may have moved from one of the trees to another: all of them go before the first comes.
+        for root in (*(gone[:8] for gone in fact.gone), *trees):
+            new._remove(root)
+        for root, tree in trees.items():
+            new._add(root, tree)
+        new._keep(NODES_KEPT)
+        return new
+
+    def newest(self, nodes: int) -> LoggedTrees:
+        """Without the trees that were printed first, so that no more nodes than these are left."""
+        told = (self.ref, self.run, self.vdi_count, self.tree_count)
+        new = LoggedTrees(*told, dict(self.roots), dict(self.nodes), dict(self.children))
+        new._keep(nodes)
+        return new
+
+    def _keep(self, nodes: int) -> None:
+        for root in list(self.roots) if len(self.nodes) > nodes else ():
+            self._remove(root)
+            if len(self.nodes) <= nodes:
+                return
+
+    def _add(self, root: str, tree: tuple[TreeNode, ...]) -> None:
+        self.roots[root] = tree
+        for node in tree:
+            self.nodes[node.vdi[:8]] = node
             if node.parent is not None:
                 parent = node.parent[:8]
-                children[parent] = children.get(parent, 0) + 1
-        return LoggedTrees(fact.ref, fact.run, fact.vdi_count, fact.tree_count, roots, nodes, children)
+                self.children[parent] = self.children.get(parent, 0) + 1
+
+    def _remove(self, root: str) -> None:
+        for node in self.roots.pop(root, ()):
+            if self.nodes.get(node.vdi[:8]) is node:
+                del self.nodes[node.vdi[:8]]
+            if node.parent is not None:
+                parent = node.parent[:8]
+                left = self.children.get(parent, 0) - 1
+                if left > 0:
+                    self.children[parent] = left
+                else:
+                    self.children.pop(parent, None)
 
     def mergeable(self, child: str, parent: str) -> bool:
         """Whether this pair is there and the parent has no other child: what SM merges (cleanup.py, candidates)."""

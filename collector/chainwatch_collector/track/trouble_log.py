@@ -32,6 +32,7 @@ ATTACH_COMMANDS: Final = ("vdi_attach", "vdi_activate", "vdi_attach_from_config"
 SCAN_FAILURES_THAT_COUNT: Final = 2
 """A GC's scan that used up its tries counts as much: it tried three times itself (T4, T5)."""
 SNAPSHOT_SETTLED: Final = timedelta(minutes=10)
+SNAPSHOTS_OPEN: Final = 2000
 NO_SPACE: Final = 44
 CLONE_FAILED: Final = 81
 CHAIN_TOO_LONG: Final = 109
@@ -152,10 +153,10 @@ def _forgotten(log: SrLog, fact: VdisForgotten) -> None:
         for vdi in fact.vdis:
             log.incidents.heal("lost", key=vdi[:8])
         return
+    missed = {found.parent[:8] for found in log.incidents.of("parent_missing")} if fact.dropped else set()
     for vdi in fact.vdis if fact.dropped else ():
         key = vdi[:8]
-        missed = any(found.parent[:8] == key for found in log.incidents.of("parent_missing"))
-        if missed:
+        if key in missed:
             _met(log, fact, "lost", key, vdi=vdi, cause="parent_missing")
 
 
@@ -166,15 +167,21 @@ def command_started(log: SrLog, fact: SmCommandStarted) -> None:
     """A snapshot that started and raised nothing for a while went well."""
     _settle_snapshots(log, fact.ref)
     if fact.command in SNAPSHOT_COMMANDS and fact.vdi:
+        log.snapshots_open.pop(fact.vdi, None)
         log.snapshots_open[fact.vdi] = fact.ref
+        if len(log.snapshots_open) > SNAPSHOTS_OPEN:
+            del log.snapshots_open[next(iter(log.snapshots_open))]
 
 
 def _settle_snapshots(log: SrLog, now: LineRef) -> None:
-    for vdi, ref in list(log.snapshots_open.items()):
-        if ref.at is None or now.at is None or now.at - ref.at >= SNAPSHOT_SETTLED:
-            del log.snapshots_open[vdi]
-            log.incidents.heal("chain_too_long", key=vdi[:8])
-            log.incidents.heal("snapshot_no_space")
+    """Those of long ago; they stand in the order of the log, so that each is looked at about once."""
+    while log.snapshots_open:
+        vdi, ref = next(iter(log.snapshots_open.items()))
+        if ref.at is not None and now.at is not None and now.at - ref.at < SNAPSHOT_SETTLED:
+            return
+        del log.snapshots_open[vdi]
+        log.incidents.heal("chain_too_long", key=vdi[:8])
+        log.incidents.heal("snapshot_no_space")
 
 
 def _raised(log: SrLog, fact: SmErrorRaised) -> None:

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from chainwatch_collector.track.image_work import ImageProcess, ImageWork
 from chainwatch_collector.track.observations import ProcessesObserved, ProcessSeen
 from collector.judge.scene import process
-from smlog import SR
 
 START = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 
@@ -13,7 +12,7 @@ START = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 def see(work: ImageWork, seconds: float, *processes: ProcessSeen) -> list[ImageProcess]:
     at = START + timedelta(seconds=seconds)
     work.see(ProcessesObserved(host_uuid="h", at=at, processes=processes, ended=(), dropped_total=0))
-    return work.of_sr(SR)
+    return list(work.running.values())
 
 
 def test_rate_and_when_it_last_moved() -> None:
