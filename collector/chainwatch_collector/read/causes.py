@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from chainwatch_collector.read.open_runs import Hint
+from chainwatch_collector.read.open_runs import Hint, strength_of
 from chainwatch_collector.read.words import Cause, CrashReason
 
 _RC = re.compile(r"\(rc (-?\d{1,12})\)")
@@ -119,7 +119,7 @@ def host_refs(text: str) -> tuple[str, ...]:
 
 def strongest(hints: list[Hint]) -> Hint | None:
     """The hint to believe: known before unknown, then strength, then the earliest."""
-    return max(hints, key=lambda hint: (hint.cause != "unknown", hint.strength), default=None)
+    return max(hints, key=strength_of, default=None)
 
 
 _REASONS: dict[Cause, CrashReason] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chainwatch_collector.read import causes, failures, outcomes
+from chainwatch_collector.read.bounds import IMAGES, first_time
 from chainwatch_collector.read.engine import Engine, key_of, sr_of
 from chainwatch_collector.read.facts import GcEnded, MergeEnded, ScanFailed, SpaceRefused
 from chainwatch_collector.read.open_runs import OpenMerge, OpenRun
@@ -34,10 +35,11 @@ def conclude(engine: Engine, state: OpenRun, open_merge: OpenMerge, fate: RunFat
             del engine.registry.by_child[pid]
             if fate == "killed":
                 # The child of a killed GC lives on, and still speaks of the copy (g2).
-                engine.registry.orphans.add(pid)
+                engine.registry.orphan(pid)
     state.something_failed = state.something_failed or outcome in ("failed", "no_space", "gave_up", "timed_out")
     if cause == "killed":
-        engine.killed_images.update((merge.child[:8], merge.parent[:8]))
+        for image in (merge.child[:8], merge.parent[:8]):
+            first_time(engine.killed_images, image, IMAGES)
     state.last_merge = open_merge
     engine.registry.mark(state)
     if outcome != "running":
@@ -75,7 +77,7 @@ def end_run(engine: Engine, state: OpenRun, ref: LineRef) -> None:
             end_merge(engine, state, fate, ref)
         elif state.last_merge is not None:
             conclude(engine, state, state.last_merge, fate, ref)
-    state.ended = True
+    engine.registry.close(state)
     outcome = outcomes.of_run(state)
     if corrected and outcome == run.outcome and (outcome != "crashed" or run.proof == state.error_ref):
         return
@@ -111,7 +113,7 @@ def vanish(engine: Engine, state: OpenRun, ref: LineRef) -> None:
     run = state.run
     if run.lost:
         end_merge(engine, state, "lost", ref)
-        state.ended = True
+        engine.registry.close(state)
         engine.registry.mark(state)
         return
     if state.error_ref is not None or state.not_here or state.aborted:
@@ -124,7 +126,7 @@ def vanish(engine: Engine, state: OpenRun, ref: LineRef) -> None:
     else:
         run.outcome = "aborted" if stopped else "killed"
     end_merge(engine, state, "aborted" if stopped else "killed", ref)
-    state.ended = True
+    engine.registry.close(state)
     run.end = run.last or run.start
     engine.registry.mark(state)
     engine.emit(GcEnded(ref=ref, run=run.key, sr=sr_of(state), outcome=run.outcome, proof=run.end))
@@ -149,10 +151,10 @@ def refuse(engine: Engine, state: OpenRun, kind: MergeKind, printed: str, free_b
     ref = engine.ref()
     state.refused = True
     key = (kind, prefix, parent[:8])
-    if key in state.refusals:
+    if not first_time(state.refusals, key):
         return
-    state.refusals.add(key)
-    state.run.merges.append(
+    engine.add_merge(
+        state,
         Merge(
             kind=kind,
             child=child,
@@ -163,7 +165,7 @@ def refuse(engine: Engine, state: OpenRun, kind: MergeKind, printed: str, free_b
             cause="no_space",
             refused=True,
             detail=causes.NO_SPACE_BEFOREHAND,
-        )
+        ),
     )
     engine.registry.mark(state)
     engine.emit(

@@ -6,15 +6,15 @@ from datetime import datetime, tzinfo
 from typing import NamedTuple
 
 from chainwatch_collector.read.blocks import Block, Key
+from chainwatch_collector.read.bounds import BLOCK_LINES, LOGS, NAMES, OPEN_BLOCKS, PIDS, put
 from chainwatch_collector.read.clock import Clock
 from chainwatch_collector.read.open_runs import OpenRun, Process
 from chainwatch_collector.read.record import Record
 from chainwatch_collector.read.registry import Registry
+from chainwatch_collector.read.runs import Merge
 from chainwatch_collector.read.words import AnyLine, Fact, Line, LineRef, RunKey
 
 _TEXT_LIMIT = 600
-_MAX_PROCESSES = 4096
-_MAX_NAMES = 50_000
 
 
 class PendingFailure(NamedTuple):
@@ -28,14 +28,16 @@ class PendingFailure(NamedTuple):
 class Engine:
     """Mutable, one per host, fed in order. Handlers change it through these methods only."""
 
-    def __init__(self, host: str, zone: tzinfo) -> None:
+    def __init__(self, host: str, zone: tzinfo, merges_kept: int | None = None) -> None:
         self.host = host
         self.zone = zone
+        self.merges_kept = merges_kept
         self.clocks: dict[str, Clock] = {}
         self.blocks: dict[Key, Block] = {}
         self.processes: dict[int, Process] = {}
         self.registry = Registry()
         self.names: dict[str, dict[str, str | None]] = {}
+        self.names_known = 0
         self.paused_at: dict[str, datetime] = {}
         self.killed_images: set[str] = set()
         self.pending_failures: dict[int, PendingFailure] = {}
@@ -51,7 +53,8 @@ class Engine:
         """Make this the line at hand; times are resolved in order, per log."""
         clock = self.clocks.get(family)
         if clock is None:
-            clock = self.clocks[family] = Clock(self.zone)
+            clock = Clock(self.zone)
+            put(self.clocks, family, clock, LOGS)
         self.line, self.record = line, record
         self.at, self.uncertain = clock.resolve(record.time, line.read_at, line.mtime)
 
@@ -77,9 +80,7 @@ class Engine:
         """What is known of a pid; the least recently met are forgotten."""
         number = -1 if pid is None else pid
         process = self.processes.pop(number, None) or Process(number)
-        self.processes[number] = process
-        if len(self.processes) > _MAX_PROCESSES:
-            del self.processes[next(iter(self.processes))]
+        put(self.processes, number, process, PIDS)
         return process
 
     def run_of(self, pid: int | None) -> OpenRun | None:
@@ -93,6 +94,22 @@ class Engine:
         state = self.registry.by_worker.get(self.record.pid if self.record.pid is not None else -1)
         return None if state is None or state.ended else state
 
+    def open_block(self, key: Key, block: Block) -> None:
+        """Lines of this key belong to the block from here on. One that nobody ends goes with the lines it has."""
+        put(self.blocks, key, block, OPEN_BLOCKS)
+
+    def bound_blocks(self) -> None:
+        """To be called every so many lines of a block: what was opened first goes where all have too many."""
+        while sum(block.count for block in self.blocks.values()) > BLOCK_LINES:
+            del self.blocks[next(iter(self.blocks))]
+
+    def add_merge(self, state: OpenRun, merge: Merge) -> None:
+        """A merge of the run. A live reader keeps the last ones: each was told as it began and ended."""
+        merges = state.run.merges
+        merges.append(merge)
+        if self.merges_kept is not None and len(merges) > self.merges_kept:
+            del merges[0]
+
     def touch(self, state: OpenRun) -> None:
         """The run has shown a line; remember it as its last."""
         state.lines += 1
@@ -105,12 +122,16 @@ class Engine:
         """A full uuid was printed for this SR."""
         if sr is None:
             return
-        known = self.names.setdefault(sr, {})
         prefix = uuid[:8]
-        if known.setdefault(prefix, uuid) != uuid:
-            known[prefix] = None
-        if len(known) > _MAX_NAMES:
-            known.clear()
+        before = self.names.get(sr, {}).get(prefix, "")
+        if before == "":
+            self.names_known += 1
+            if self.names_known > NAMES:
+                self.names.clear()
+                self.names_known = 1
+            self.names.setdefault(sr, {})[prefix] = uuid
+        elif before != uuid:
+            self.names[sr][prefix] = None
 
     def full(self, sr: str | None, prefix: str) -> str:
         """The full uuid of a printed prefix where this SR's log has shown exactly one; else the prefix."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 from chainwatch_collector.read import causes, ending, failures, images
 from chainwatch_collector.read.blocks import Block
+from chainwatch_collector.read.bounds import TREE_NODES
 from chainwatch_collector.read.engine import Engine, PendingFailure, key_of, sr_of
 from chainwatch_collector.read.facts import (
     GarbageSeen,
@@ -106,16 +108,15 @@ def _scanned(engine: Engine, state: OpenRun, vdis: int) -> None:
 
 
 def _remember(state: OpenRun, found: tuple[TreeNode, ...], gone: list[str], *, complete: bool) -> None:
-    if complete:
+    if complete or state.forest_nodes + len(found) > TREE_NODES:
         state.forest.clear()
+        state.forest_nodes = 0
+    state.forest_nodes += len(found)
     for root in gone:
         state.forest.pop(root[:8], None)
-    tree: list[TreeNode] = []
-    for node in found:
-        if node.depth == 0:
-            tree = []
-        tree.append(node)
-        state.forest[tree[0].vdi] = tuple(tree)
+    roots = [number for number, node in enumerate(found) if node.depth == 0 or number == 0]
+    for begin, end in pairwise([*roots, len(found)]):
+        state.forest[found[begin].vdi] = found[begin:end]
 
 
 def _deletion(engine: Engine, block: Block) -> None:
@@ -156,7 +157,7 @@ def _run_error(engine: Engine, state: OpenRun, cls: str, message: str, text: str
     hint(engine, state, cause, 2, message)
     if state.merge is None and state.merge_at_end and state.last_merge is not None:
         # G17 came first and closed the merge in which the run died: its end is told again, with the cause.
-        state.last_merge.hints.append(Hint(cause, 2, message[:400], engine.ref(), causes.uuids(message)))
+        state.last_merge.note(Hint(cause, 2, message[:400], engine.ref(), causes.uuids(message)))
     failures.apply(engine, state, PendingFailure(cls, message, engine.ref()))
     ending.end_run(engine, state, engine.ref())
 

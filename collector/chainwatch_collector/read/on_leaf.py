@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from chainwatch_collector.read import images
+from chainwatch_collector.read.bounds import first_time
 from chainwatch_collector.read.engine import Engine, key_of, sr_of
 from chainwatch_collector.read.facts import (
     LeafGaveUp,
@@ -26,8 +27,7 @@ def leaf_skipped(engine: Engine, fields: Fields) -> None:
     why: Literal["on_boot", "caching", "switched_off"] = "switched_off"
     if engine.record.msg.startswith("Skipping"):
         why = "on_boot" if "reset-on-boot" in engine.record.msg else "caching"
-    if (why, vdi) not in state.skipped:
-        state.skipped.add((why, vdi))
+    if first_time(state.skipped, (why, vdi)):
         engine.emit(LeafSkipped(ref=engine.ref(), run=state.run.key, sr=sr_of(state), vdi=vdi, why=why))
 
 

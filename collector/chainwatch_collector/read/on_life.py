@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from chainwatch_collector.read import ending
+from chainwatch_collector.read.bounds import PIDS, put
 from chainwatch_collector.read.engine import Engine, sr_of
 from chainwatch_collector.read.facts import (
     AbortRequested,
@@ -34,6 +35,11 @@ def begin(engine: Engine, sr: str | None, op: str, *, seen: bool = True) -> Open
     run.sr_prefix = sr[:4] if sr else None
     state = OpenRun(run=run, worker=pid)
     engine.registry.add(state)
+    crowded_out = engine.registry.crowded_out()
+    if crowded_out is not None:
+        # No host has so many: what became of it is not known.
+        crowded_out.run.lost = True
+        ending.vanish(engine, crowded_out, ref)
     early = engine.pending_failures.get(pid)
     if early is not None and early.ref.at is not None and ref.at is not None and early.ref.at < ref.at:
         del engine.pending_failures[pid]
@@ -113,7 +119,7 @@ def intermediate_named(engine: Engine, fields: Fields) -> None:
     if worker is not None:
         engine.registry.link(state, worker)
     else:
-        engine.registry.by_intermediate[pid] = state
+        put(engine.registry.by_intermediate, pid, state, PIDS)
 
 
 @on("worker_named")
@@ -128,7 +134,7 @@ def worker_named(engine: Engine, fields: Fields) -> None:
     if state is not None:
         engine.registry.link(state, worker)
     else:
-        engine.registry.named_worker[intermediate] = worker
+        put(engine.registry.named_worker, intermediate, worker, PIDS)
 
 
 @on("waiting_for_xapi")

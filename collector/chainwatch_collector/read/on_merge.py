@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from chainwatch_collector.read import causes, ending, images
+from chainwatch_collector.read.bounds import PIDS, first_time
 from chainwatch_collector.read.engine import Engine, key_of, sr_of
 from chainwatch_collector.read.facts import (
     CandidateSeen,
@@ -28,7 +29,7 @@ def hint(engine: Engine, state: OpenRun | None, cause: Cause, strength: int, det
     """Note a cause for the run's open merge."""
     if state is None or state.merge is None:
         return
-    state.merge.hints.append(Hint(cause, strength, detail[:400], engine.ref(), causes.uuids(detail)))
+    state.merge.note(Hint(cause, strength, detail[:400], engine.ref(), causes.uuids(detail)))
 
 
 def open_merge(engine: Engine) -> tuple[OpenRun, OpenMerge] | None:
@@ -60,8 +61,7 @@ def leaf_candidate(engine: Engine, fields: Fields) -> None:
 
 
 def _candidate(engine: Engine, state: OpenRun, kind: MergeKind, vdi: str) -> None:
-    if (kind, vdi) not in state.candidates:
-        state.candidates.add((kind, vdi))
+    if first_time(state.candidates, (kind, vdi)):
         engine.emit(CandidateSeen(ref=engine.ref(), run=state.run.key, sr=sr_of(state), kind=kind, vdi=vdi))
 
 
@@ -93,7 +93,7 @@ def _started(engine: Engine, kind: MergeKind, fields: Fields) -> None:
         ending.end_merge(engine, state, "went_on", ref)
     merge = Merge(kind=kind, child=child, parent=parent, start=ref)
     state.merge = OpenMerge(merge)
-    state.run.merges.append(merge)
+    engine.add_merge(state, merge)
     engine.registry.mark(state)
     engine.emit(
         MergeStarted(
@@ -261,10 +261,9 @@ def _adopt_child(engine: Engine, sr: str | None) -> OpenRun | None:
 
 def tie_child(engine: Engine, state: OpenRun, pid: int) -> None:
     """This pid is a forked child of the run, as long as its merge is open."""
-    engine.registry.by_child[pid] = state
-    engine.registry.orphans.discard(pid)
+    engine.registry.tie_child(pid, state)
     if state.merge is not None:
-        state.merge.children.add(pid)
+        first_time(state.merge.children, pid, PIDS)
 
 
 # --- after the copy -------------------------------------------------------------------------------------------

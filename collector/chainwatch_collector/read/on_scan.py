@@ -84,7 +84,7 @@ def deletion_planned(engine: Engine, fields: Fields) -> None:
     count = int(fields["count"])
     if count:
         record = engine.record
-        engine.blocks[(record.ident, record.pid, record.thread)] = blocks.deletion(count, engine.ref())
+        engine.open_block((record.ident, record.pid, record.thread), blocks.deletion(count, engine.ref()))
         step(engine, state, "deleting")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from chainwatch_collector.read import causes, ending, sm_errors
+from chainwatch_collector.read.bounds import IMAGES, put
 from chainwatch_collector.read.engine import Engine, key_of, sr_of
 from chainwatch_collector.read.facts import (
     ActivationWaited,
@@ -327,7 +328,7 @@ def paused(engine: Engine, fields: Fields) -> None:
     state, vdi = engine.run_of(engine.record.pid), fields["vdi"]
     engine.process(engine.record.pid).vdi = vdi
     if engine.at is not None:
-        engine.paused_at.setdefault(vdi, engine.at)
+        put(engine.paused_at, vdi, engine.paused_at.get(vdi, engine.at), IMAGES)
     engine.emit(TapdiskPaused(ref=engine.ref(), run=key_of(state), sr=sr_of(state), vdi=vdi))
 
 

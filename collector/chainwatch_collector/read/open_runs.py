@@ -19,6 +19,14 @@ class Hint(NamedTuple):
     vdis: tuple[str, ...] = ()
 
 
+_MOST_HINTS = 100
+
+
+def strength_of(hint: Hint) -> tuple[bool, int]:
+    """A cause that is known beats every one that is not."""
+    return hint.cause != "unknown", hint.strength
+
+
 @dataclass(slots=True)
 class OpenMerge:
     """A merge that has started. `copying` is the image now being copied: the leaf, or an internal snapshot."""
@@ -35,12 +43,19 @@ class OpenMerge:
     iterations: int = 0
     children: set[int] = field(default_factory=set)
 
+    def note(self, hint: Hint) -> None:
+        """A line speaks of the cause. The first of the strongest is what counts in the end."""
+        self.hints.append(hint)
+        if len(self.hints) > _MOST_HINTS:
+            self.hints = [max(self.hints, key=strength_of)]
+
 
 @dataclass(slots=True)
 class OpenRun:
-    """A run without an end, or one whose end may still be corrected (`ended`)."""
+    """A run without an end, or one whose end may still be corrected (`ended`). `number`: the how many-th it is."""
 
     run: Run
+    number: int = 0
     merge: OpenMerge | None = None
     worker: int | None = None
     intermediate: int | None = None
@@ -62,6 +77,7 @@ class OpenRun:
     something_failed: bool = False
     tree_seen: bool = False
     forest: dict[str, tuple[TreeNode, ...]] = field(default_factory=dict)
+    forest_nodes: int = 0
     scan_attempts: int = 0
     error_ref: LineRef | None = None
     reason: CrashReason | None = None

@@ -24,6 +24,7 @@ from chainwatch_collector.read import (
     shapes,
 )
 from chainwatch_collector.read.blocks import Block, Key
+from chainwatch_collector.read.bounds import LOGS, MERGES, put
 from chainwatch_collector.read.engine import Engine
 from chainwatch_collector.read.facts import AnyLine, CoverageLost, Fact, LineRef
 from chainwatch_collector.read.handlers import HANDLERS
@@ -33,7 +34,9 @@ from chainwatch_collector.read.rules import Grammar
 from chainwatch_collector.read.runs import Run
 
 # Raised whenever the same lines would give other facts or runs: what was read by an older one is read again.
-GRAMMAR_VERSION = 1
+GRAMMAR_VERSION = 2
+# Of one block, between two looks at how many lines all have.
+_LOOK_LINES = 4096
 _SM_IDENTS = ("SM", "SMGC")
 _HANDLER_MODULES = (on_life, on_scan, on_merge, on_leaf, on_sm, on_host, on_blocks)
 
@@ -48,11 +51,12 @@ class HostReader:
     """Everything read of one host so far. Feed lines in (ordinal, offset) order per log; declare what was not read.
 
     `host` is the host's uuid live, empty offline (then the first line's host name). `zone` is the host's own.
-    `keep_ended_runs` bounds a live reader's memory: so many ended runs stay for late lines, None keeps all.
+    `keep_ended_runs` makes it a live reader: so many ended runs stay for late lines, and the last merges of each run;
+    None keeps all, and the shapes of unknown lines.
     """
 
     def __init__(self, host: str, zone: tzinfo, *, keep_ended_runs: int | None = None) -> None:
-        self._engine = Engine(host, zone)
+        self._engine = Engine(host, zone, None if keep_ended_runs is None else MERGES)
         self._keep_ended_runs = keep_ended_runs
         self.lines_understood = 0
         self.lines_unknown = 0
@@ -135,7 +139,8 @@ class HostReader:
             self._engine.host = parsed.host
         family = self._families.get(line.log)
         if family is None:
-            family = self._families[line.log] = log_family(line.log)
+            family = log_family(line.log)
+            put(self._families, line.log, family, LOGS)
         self._engine.turn_to(line, parsed, family)
         at = self._engine.at
         if at is not None and (self._newest_at is None or at > self._newest_at):
@@ -147,6 +152,8 @@ class HostReader:
 
     def _unknown(self, text: str, ident: str = "") -> None:
         self.lines_unknown += 1
+        if self._keep_ended_runs is not None:
+            return
         shape = shapes.shape(text)
         self.unknown_shapes[f"{ident}: {shape}" if ident else shape] += 1
 
@@ -158,6 +165,8 @@ class HostReader:
         if block is not None:
             verdict = block.take(parsed, _known)
             if verdict == "taken":
+                if block.count % _LOOK_LINES == 0:
+                    self._engine.bound_blocks()
                 if block.kind == "banner" and not block.armed and ": EXCEPTION <" in parsed.msg:
                     # What proves it is the line that says it, not the frame of asterisks around it.
                     block.start, block.armed = self._engine.ref(), True
@@ -185,7 +194,7 @@ class HostReader:
         if block.whole:
             on_blocks.closed(self._engine, block)
         else:
-            self._engine.blocks[key] = block
+            self._engine.open_block(key, block)
         return True
 
     def _elsewhere(self, parsed: Record) -> bool:
@@ -200,7 +209,7 @@ class HostReader:
                 on_blocks.closed(self._engine, block)
             return True
         if msg.startswith("Traceback (most recent"):
-            self._engine.blocks[key] = blocks.traceback(self._engine.ref())
+            self._engine.open_block(key, blocks.traceback(self._engine.ref()))
             return True
         found = HOST_GRAMMAR.match(parsed.ident, msg)
         if found is None:
