@@ -6,13 +6,23 @@ from typing import Final
 
 from chainwatch_collector.judge.answer import SrAnswer
 from chainwatch_collector.keep.folded import HistoryIn
+from chainwatch_collector.track.state import PoolState
 
 NAMES: Final = ("depth_max", "pending", "to_merge_bytes", "free_ratio")
+
+UNPROVED_SRS: Final = 200
 
 
 def minute_of(at: datetime) -> datetime:
     """The full minute before `at`: samples of one minute overwrite each other."""
     return at.replace(second=0, microsecond=0)
+
+
+def sampled_srs(srs: Iterable[SrAnswer], state: PoolState) -> list[SrAnswer]:
+    """Those whose numbers are kept: all that XenAPI has, and of what only a log names no more than a pool may have."""
+    known = [sr for sr in srs if sr.uuid in state.srs and state.srs[sr.uuid].record is not None]
+    others = [sr for sr in srs if sr.uuid not in state.srs or state.srs[sr.uuid].record is None]
+    return [*known, *others[:UNPROVED_SRS]]
 
 
 def samples(srs: Iterable[SrAnswer], at: datetime) -> list[HistoryIn]:

@@ -14,7 +14,7 @@ from chainwatch_collector.backups.news import BackupNews
 from chainwatch_collector.fold.answer_json import answer_to_json
 from chainwatch_collector.fold.event_rows import Names, event_rows
 from chainwatch_collector.fold.fetch import HostBatch
-from chainwatch_collector.fold.history import minute_of, samples
+from chainwatch_collector.fold.history import minute_of, sampled_srs, samples
 from chainwatch_collector.fold.host_fold import HostFold
 from chainwatch_collector.fold.names import PictureNames
 from chainwatch_collector.fold.run_rows import run_row
@@ -173,14 +173,14 @@ class PoolFold:
         judgement = self._judge.judge(state, now, self._ledger)
         self._pending.judgements.append(judgement)
         self._answer = judgement.answer
-        if self._sampling_due(now, judgement.answer):
-            sampled = samples(judgement.answer.srs, now)
+        if self._sampling_due(now, state):
+            sampled = samples(sampled_srs(judgement.answer.srs, state), now)
             self._pending.history += [*sampled, *self._backups.sample(state, sampled, now)]
         return Judged(self.pool_uuid, now, judgement.answer, state)
 
-    def _sampling_due(self, now: datetime, answer: Answer) -> bool:
-        """Once a minute, and when an SR came into sight."""
-        srs = frozenset(sr.uuid for sr in answer.srs)
+    def _sampling_due(self, now: datetime, state: PoolState) -> bool:
+        """Once a minute, and when XenAPI showed another SR."""
+        srs = frozenset(uuid for uuid, sr in state.srs.items() if sr.record is not None)
         if self._sampled is not None and minute_of(now) <= self._sampled and srs <= self._sampled_srs:
             return False
         self._sampled, self._sampled_srs = minute_of(now), srs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chainwatch_collector.judge.answer import Severity
@@ -11,6 +12,7 @@ from chainwatch_collector.judge.known import revoked, silent
 from chainwatch_collector.judge.registry import family
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.read.facts import LineRef
+from chainwatch_collector.track.observations import AgentFaults
 from chainwatch_collector.track.state import HostState, PoolState
 from chainwatch_collector.words import age, clock, duration, percent, plural, size
 
@@ -167,22 +169,38 @@ def duplicate(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[C
 
 @family("AGENT_MISBEHAVES")
 def misbehaves(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condition]:
-    """Its streams were ended for its own fault; told as long as that goes on."""
+    """Its streams were ended for its own fault, or its log made up more than is remembered of a host; told as long as
+    that goes on.
+    """
     for host in state.hosts.values():
-        faults = host.faults
-        if faults is None or not _within(faults.at, now, limits.agent_misbehaves_seconds):
-            continue
-        many = f" {faults.times} times since {clock(faults.since)}" if faults.times > 1 else ""
-        yield of_host(
-            host,
-            "AGENT_MISBEHAVES",
-            "error",
-            f"The collector ended the stream of {host.name}{many} for a fault of its agent at {faults.peer}:"
-            f" {faults.text}.",
-            faults.since,
-            seen_through_agent=False,
-            count=faults.times,
-        )
+        faults, crowd = host.faults, host.crowd
+        if faults is not None and _within(faults.at, now, limits.agent_misbehaves_seconds):
+            yield _at_fault(host, faults)
+        if crowd is not None and _within(crowd.at, now, limits.agent_misbehaves_seconds):
+            told = of_host(
+                host,
+                "AGENT_MISBEHAVES",
+                "error",
+                f"{host.name} sends what no dom0 logs in good faith: {crowd.text}; what it spoke of longest ago is"
+                " forgotten.",
+                crowd.since,
+                seen_through_agent=False,
+            )
+            yield replace(told, key="crowd")
+
+
+def _at_fault(host: HostState, faults: AgentFaults) -> Condition:
+    many = f" {faults.times} times since {clock(faults.since)}" if faults.times > 1 else ""
+    return of_host(
+        host,
+        "AGENT_MISBEHAVES",
+        "error",
+        f"The collector ended the stream of {host.name}{many} for a fault of its agent at {faults.peer}:"
+        f" {faults.text}.",
+        faults.since,
+        seen_through_agent=False,
+        count=faults.times,
+    )
 
 
 @family("EVIDENCE_GAP")

@@ -15,7 +15,7 @@ from chainwatch_collector.inventory.records import Vm
 from chainwatch_collector.judge import keepers
 from chainwatch_collector.judge.answer import FindingSubject
 from chainwatch_collector.judge.condition import INVENTORY, Condition, of_sr, sr_words, vdi_words
-from chainwatch_collector.judge.known import vm_of
+from chainwatch_collector.judge.known import Guests
 from chainwatch_collector.judge.registry import family
 from chainwatch_collector.judge.space import numbers, recent, room_again
 from chainwatch_collector.judge.thresholds import Thresholds
@@ -39,14 +39,16 @@ class StartRefused:
 @family(CODE)
 def attach_refused(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condition]:
     """180, or 44 at an attach: the log names the disk, the inventory the VM that has it."""
+    guests = Guests(state.picture)
     for sr in state.srs.values():
-        for incident in recent(sr.open_incidents("attach_no_space"), now, limits):
+        found = recent(sr.open_incidents("attach_no_space"), now, limits)
+        room = keepers.of_sr(sr) if found else {}
+        for incident in found:
             if not room_again(sr, incident):
-                yield _refused(state, sr, incident, now)
+                yield _refused(sr, guests.vm_of(sr, incident.vdi), incident, room, now)
 
 
-def _refused(state: PoolState, sr: SrState, incident: Incident, now: datetime) -> Condition:
-    vm = vm_of(state.picture, sr, incident.vdi)
+def _refused(sr: SrState, vm: Vm | None, incident: Incident, room: dict[str, str], now: datetime) -> Condition:
     told = numbers(incident)
     what = f"disk {vdi_words(sr, incident.vdi)}" if incident.vdi else "a disk"
     who = f"VM '{vm.name}' does not start: {what}" if vm is not None else what
@@ -60,7 +62,7 @@ def _refused(state: PoolState, sr: SrState, incident: Incident, now: datetime) -
         vdi=incident.vdi or None,
         key=incident.vdi,
         of=FindingSubject("vm", vm.uuid, vm.name) if vm is not None else None,
-        params=keepers.of_sr(sr) | ({"vm_uuid": vm.uuid} if vm is not None else {}),
+        params=room | ({"vm_uuid": vm.uuid} if vm is not None else {}),
     )
 
 

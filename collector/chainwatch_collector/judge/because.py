@@ -7,6 +7,7 @@ VDIs) and that can explain it: a switch that is off makes a chain grow, but no i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from chainwatch_collector.judge.catalogue import CATALOGUE, RANKS
@@ -81,6 +82,8 @@ _OF_ONE_VDI: Final = frozenset(
 )
 """They reach the finding of a disk or a VM only where they name an image of its chain."""
 
+_OF_IMAGES: Final = frozenset(("vdi", "vm"))
+
 
 def rank(code: str) -> int | None:
     """Lower is nearer to the cause; None for a code that the catalogue does not have: it stands alone."""
@@ -93,12 +96,31 @@ def rank(code: str) -> int | None:
 
 def causes(conditions: Sequence[Condition]) -> list[tuple[int, ...]]:
     """For each condition the indexes of those that cause it."""
-    by_place: dict[str, list[int]] = {}
+    places: dict[str, _Place] = {}
     for index, condition in enumerate(conditions):
-        place = _reaches(condition)
-        if place:
-            by_place.setdefault(place, []).append(index)
-    return [_of(index, conditions, by_place) for index in range(len(conditions))]
+        name = _reaches(condition)
+        if name:
+            places.setdefault(name, _Place()).add(index, condition)
+    return [_of(effect, conditions, places) for effect in conditions]
+
+
+@dataclass(slots=True)
+class _Place:
+    """What makes itself felt at one place, so that an effect goes through codes, and not through what has them.
+
+    `anybody`: code → those that explain, if their code does, whatever is felt here; `of_images`: code → those that
+    explain a disk's or VM's trouble only where they name one of its images; `by_image`: image → all that name it.
+    """
+
+    anybody: dict[str, list[int]] = field(default_factory=dict)
+    of_images: dict[str, list[int]] = field(default_factory=dict)
+    by_image: dict[str, list[int]] = field(default_factory=dict)
+
+    def add(self, index: int, condition: Condition) -> None:
+        of_image = condition.code in _OF_ONE_VDI and condition.vdis
+        (self.of_images if of_image else self.anybody).setdefault(condition.code, []).append(index)
+        for vdi in condition.vdis:
+            self.by_image.setdefault(vdi, []).append(index)
 
 
 def _reaches(condition: Condition) -> str:
@@ -124,19 +146,29 @@ def _feels(condition: Condition) -> list[str]:
     return places
 
 
-def _of(index: int, conditions: Sequence[Condition], by_place: Mapping[str, list[int]]) -> tuple[int, ...]:
-    effect = conditions[index]
+def _of(effect: Condition, conditions: Sequence[Condition], places: Mapping[str, _Place]) -> tuple[int, ...]:
     own = rank(effect.code)
     if own is None:
         return ()
-    met = {found for place in _feels(effect) for found in by_place.get(place, ()) if found != index}
-    ranked = {found: rank(conditions[found].code) or 0 for found in met}
-    above = [found for found, place in ranked.items() if place < own and explains(conditions[found], effect)]
-    if effect.subject.kind == "vdi":
-        named = [found for found in above if conditions[found].vdis & effect.vdis]
-        above = named or above
-    strongest = min((ranked[found] for found in above), default=0)
-    return tuple(sorted(found for found in above if ranked[found] == strongest))
+    felt = [places[name] for name in dict.fromkeys(_feels(effect)) if name in places]
+    named = {index for place in felt for vdi in effect.vdis for index in place.by_image.get(vdi, ())}
+    above = [[index] for index in named if _can_cause(conditions[index], effect, own)]
+    if effect.subject.kind != "vdi" or not above:
+        for place in felt:
+            groups = [place.anybody] if effect.subject.kind in _OF_IMAGES else [place.anybody, place.of_images]
+            # Those of one code explain it all, or none of them does.
+            above += [
+                those for group in groups for those in group.values() if _can_cause(conditions[those[0]], effect, own)
+            ]
+    ranks = [rank(conditions[those[0]].code) or 0 for those in above]
+    strongest = min(ranks, default=0)
+    return tuple(
+        sorted({index for those, place in zip(above, ranks, strict=True) if place == strongest for index in those})
+    )
+
+
+def _can_cause(cause: Condition, effect: Condition, own: int) -> bool:
+    return (rank(cause.code) or 0) < own and explains(cause, effect)
 
 
 def explains(cause: Condition, effect: Condition) -> bool:
@@ -146,5 +178,5 @@ def explains(cause: Condition, effect: Condition) -> bool:
     possible = _CRASH_CAUSES.get(effect.key) if effect.code == "GC_CRASHED" else _EFFECTS.get(effect.code)
     if possible is not None and cause.code not in possible:
         return False
-    of_one = cause.code in _OF_ONE_VDI and effect.subject.kind in ("vdi", "vm")
+    of_one = cause.code in _OF_ONE_VDI and effect.subject.kind in _OF_IMAGES
     return bool(cause.vdis & effect.vdis) if of_one and cause.vdis else True

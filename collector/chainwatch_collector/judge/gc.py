@@ -32,6 +32,8 @@ REASONS = {
     "unknown": "SMlog hides the error; the GC unit's journal or daemon.log has it",
 }
 
+_UNDONE_SHOWN = 5
+
 
 @family("GC_CRASHED")
 def crashed(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condition]:
@@ -70,7 +72,8 @@ def interrupted(state: PoolState, now: datetime, limits: Thresholds) -> Iterator
         runs = sum(one.count for one in cut)
         told = [f"{plural(runs, 'GC run')} in a row aborted or killed with no merge finished"] if cut else []
         halves = [vdi_words(sr, one.vdi) if one.vdi else "a disk" for one in undone]
-        told += [f"a leaf merge of {half} had to be undone after a GC died in it" for half in halves]
+        told += [f"a leaf merge of {half} had to be undone after a GC died in it" for half in halves[:_UNDONE_SHOWN]]
+        told += [f"{len(halves) - _UNDONE_SHOWN} more of them"] if len(halves) > _UNDONE_SHOWN else []
         yield of_sr(
             sr,
             "GC_INTERRUPTED",

@@ -108,7 +108,9 @@ def ineffective(state: PoolState, now: datetime, limits: Thresholds) -> Iterator
             continue
         if len(sr.clean_ends) < limits.gc_ineffective_runs:
             continue
-        left = [uuid for uuid in sr.pending_since if _never_taken(sr, uuid, limits)]
+        told = sr.open_incidents("merge_failed", "gave_up", "no_space", "leaf_skipped", "multi_attach")
+        known = {one.vdi[:8] for one in told}
+        left = [uuid for uuid in sr.pending_since if uuid[:8] not in known and _never_taken(sr, uuid, limits)]
         if not left or not covered(gc_host_state(state, sr), now, limits):
             continue
         oldest = min(sr.pending_since[uuid] for uuid in left)
@@ -132,7 +134,7 @@ def ineffective(state: PoolState, now: datetime, limits: Thresholds) -> Iterator
 
 
 def _never_taken(sr: SrState, uuid: str, limits: Thresholds) -> bool:
-    """Pending over three ends of good runs, an hour apart at least, and not known to fail or to be refused."""
+    """Pending over three ends of good runs, an hour apart at least."""
     assert sr.forest is not None
     node = sr.forest.nodes.get(uuid)
     if node is None or node.status not in ("inner_pending", "leaf_pending"):
@@ -140,7 +142,4 @@ def _never_taken(sr: SrState, uuid: str, limits: Thresholds) -> bool:
     ends = [at for at in sr.clean_ends if at >= sr.pending_since[uuid]]
     if len(ends) < limits.gc_ineffective_runs:
         return False
-    if (ends[-1] - sr.pending_since[uuid]).total_seconds() < limits.gc_ineffective_seconds:
-        return False
-    told = sr.open_incidents("merge_failed", "gave_up", "no_space", "leaf_skipped", "multi_attach")
-    return not any(one.vdi == uuid or one.vdi[:8] == uuid[:8] for one in told)
+    return (ends[-1] - sr.pending_since[uuid]).total_seconds() >= limits.gc_ineffective_seconds

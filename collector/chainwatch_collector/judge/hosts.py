@@ -141,12 +141,17 @@ _IO_WORDS = {
 def io_errors(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condition]:
     """EIO, "server not responding", a read-only remount: of the SR where its mount tells, else of the host."""
     for host in state.hosts.values():
+        mounted, is_told = _mounts(host), False
         for incident in _recent(host, tuple(_IO_WORDS), now, limits.io_error_seconds):
+            srs = _mounted_from(state, mounted, incident)
+            if not srs and is_told:
+                continue
             said = f"{_IO_WORDS[incident.cause]} ({plural(incident.count, 'line')}): {incident.detail[:160]}"
-            srs = _mounted_from(state, host, incident)
             for sr in srs:
                 yield _io_error(sr, host, f"{sr_words(sr)} on {host.name}: {said}", now, incident)
             if not srs:
+                # One finding a host, whatever the device.
+                is_told = True
                 yield of_host(
                     host,
                     "SR_IO_ERRORS",
@@ -162,13 +167,20 @@ def io_errors(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[C
                 yield _io_error(found, host, f"{sr_words(found)} is mounted read-only on {host.name}.", now, None)
 
 
-def _mounted_from(state: PoolState, host: HostState, incident: Incident) -> list[SrState]:
-    """The SRs that this host has mounted from the server that does not answer."""
+def _mounts(host: HostState) -> dict[str, dict[str, None]]:
+    """Server → uuids of the SRs that this host has mounted from it."""
+    found: dict[str, dict[str, None]] = {}
+    for mount in host.status.mounts if host.status is not None else ():
+        found.setdefault(mount.source.split(":", 1)[0], {})[mount.sr_uuid] = None
+    return found
+
+
+def _mounted_from(state: PoolState, mounted: dict[str, dict[str, None]], incident: Incident) -> list[SrState]:
+    """The SRs that are mounted from the server that does not answer."""
     server = _device(incident)
-    if incident.cause != "nfs_down" or not server or host.status is None:
+    if incident.cause != "nfs_down" or not server:
         return []
-    uuids = [mount.sr_uuid for mount in host.status.mounts if mount.source.split(":", 1)[0] == server]
-    return [state.srs[uuid] for uuid in dict.fromkeys(uuids) if uuid in state.srs]
+    return [state.srs[uuid] for uuid in mounted.get(server, ()) if uuid in state.srs]
 
 
 def _io_error(sr: SrState, host: HostState, summary: str, now: datetime, incident: Incident | None) -> Condition:

@@ -22,6 +22,7 @@ from chainwatch_collector.judge.catalogue import CATALOGUE, steps
 from chainwatch_collector.judge.condition import Condition
 from chainwatch_collector.judge.ledger import Entry, Ledger, Transition, from_stored, stored_body
 from chainwatch_collector.judge.outlook import Outlook
+from chainwatch_collector.judge.strangers import Strangers
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.keep.folded import FindingIn, TransitionIn
 from chainwatch_collector.track.state import PoolState
@@ -47,11 +48,13 @@ class Judge:
         self.thresholds = thresholds or Thresholds()
         self._written: dict[str, tuple[datetime, object]] = {}
         self._outlook = Outlook()
+        self._strangers = Strangers()
 
     def judge(self, state: PoolState, now: datetime, ledger: Ledger) -> Judgement:
         """Everything that holds now; `ledger` moves on with it."""
         lost = lost_sources.of(state, now, self.thresholds)
-        found = list(families.conditions(state, now, self.thresholds))
+        holding = families.conditions(state, now, self.thresholds)
+        found = self._strangers.admitted(state, holding, ledger.entries, self.thresholds)
         verdicts = self._outlook.of(state, found, lost, now, self.thresholds)
         found.extend(backups.conditions(state, verdicts, now, self.thresholds))
         found.extend(attach.conditions(state, self._outlook.starts, found))

@@ -7,7 +7,7 @@ from typing import Final
 
 from chainwatch_collector.chains.scope import family, gets_verdict
 from chainwatch_collector.inventory.picture import Picture
-from chainwatch_collector.inventory.records import Vm
+from chainwatch_collector.inventory.records import Ref, Vm
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.track.observations import Revocation
 from chainwatch_collector.track.state import HostState, PoolState, SrState
@@ -59,14 +59,27 @@ def latest(*times: datetime | None) -> datetime | None:
     return max((at for at in times if at is not None), default=None)
 
 
-def vm_of(picture: Picture | None, sr: SrState, vdi_uuid: str) -> Vm | None:
-    """The one guest that has the disk; None where none has it, or several do."""
-    if picture is None or sr.ref is None or not vdi_uuid:
-        return None
-    vdi = picture.vdis(sr.ref).get(vdi_uuid)
-    vms = {vbd.vm_ref for vbd in picture.vbds.values() if vdi is not None and vbd.vdi_ref == vdi.ref}
-    guests = [picture.vms[ref] for ref in vms if ref in picture.vms and gets_verdict(picture.vms[ref])]
-    return guests[0] if len(guests) == 1 else None
+class Guests:
+    """Who has which disk; made when it is first asked for, and gone through once then."""
+
+    def __init__(self, picture: Picture | None) -> None:
+        self._picture = picture
+        self._vms: dict[Ref, set[Ref]] | None = None
+
+    def vm_of(self, sr: SrState, vdi_uuid: str) -> Vm | None:
+        """The one guest that has the disk; None where none has it, or several do."""
+        picture = self._picture
+        vdi = picture.vdis(sr.ref).get(vdi_uuid) if picture is not None and sr.ref is not None else None
+        if picture is None or vdi is None:
+            return None
+        if self._vms is None:
+            self._vms = {}
+            for vbd in picture.vbds.values():
+                if vbd.vdi_ref is not None:
+                    self._vms.setdefault(vbd.vdi_ref, set()).add(vbd.vm_ref)
+        vms = self._vms.get(vdi.ref, set())
+        guests = [picture.vms[ref] for ref in vms if ref in picture.vms and gets_verdict(picture.vms[ref])]
+        return guests[0] if len(guests) == 1 else None
 
 
 def vhd_path(sr: SrState, vdi_uuid: str) -> str:
@@ -79,9 +92,9 @@ def vhd_path(sr: SrState, vdi_uuid: str) -> str:
     return f"/var/run/sr-mount/{sr.uuid}/{vdi_uuid}.vhd" if family(sr.record) == "file" else ""
 
 
-def leaf_params(state: PoolState, sr: SrState, vdi_uuid: str) -> dict[str, str]:
+def leaf_params(state: PoolState, guests: Guests, sr: SrState, vdi_uuid: str) -> dict[str, str]:
     """What the steps of a leaf merge need: the GC host, and for the coalesce-leaf plugin, which is for LVM, the VM."""
-    vm = vm_of(state.picture, sr, vdi_uuid)
+    vm = guests.vm_of(sr, vdi_uuid)
     if vm is None or sr.record is None or sr.gc_host is None or family(sr.record) != "lvm":
         return gc_host_named(state, sr)
     return {**gc_host_named(state, sr), "gc_host_uuid": sr.gc_host, "vm_uuid": vm.uuid}

@@ -9,7 +9,7 @@ from chainwatch_collector.chains import forest
 from chainwatch_collector.judge import keepers
 from chainwatch_collector.judge.answer import Severity
 from chainwatch_collector.judge.condition import INVENTORY, Condition, of_sr, sr_words, vdi_words
-from chainwatch_collector.judge.known import leaf_params
+from chainwatch_collector.judge.known import Guests, leaf_params
 from chainwatch_collector.judge.registry import family
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.track.incidents import Incident, seconds_between
@@ -36,8 +36,11 @@ CAUSES = {
 @family("COALESCE_FAILED")
 def failed(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condition]:
     """One finding per (SR, child, parent, cause)."""
+    guests = Guests(state.picture)
     for sr in state.srs.values():
-        for incident in sr.open_incidents("merge_failed"):
+        found = sr.open_incidents("merge_failed")
+        room = keepers.of_sr(sr) if found else {}
+        for incident in found:
             yield of_sr(
                 sr,
                 "COALESCE_FAILED",
@@ -47,7 +50,7 @@ def failed(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Cond
                 incidents=(incident,),
                 key=f"{incident.parent}:{incident.cause}",
                 variant=incident.cause,
-                params=leaf_params(state, sr, incident.vdi) | keepers.of_sr(sr),
+                params=leaf_params(state, guests, sr, incident.vdi) | room,
                 vdi=incident.vdi,
                 vdis=(incident.parent,),
             )
@@ -112,6 +115,7 @@ def _need_bytes(sr: SrState, vdi: str) -> int | None:
 @family("LEAF_COALESCE_GAVE_UP")
 def gave_up(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Condition]:
     """The guest writes faster than the merge; SM tries again by itself, so it warns only when that goes on."""
+    guests = Guests(state.picture)
     for sr in state.srs.values():
         for incident in sr.open_incidents("gave_up"):
             lasted = seconds_between(incident.first, incident.last)
@@ -125,7 +129,7 @@ def gave_up(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[Con
                 " faster than SM merges.",
                 now=now,
                 incidents=(incident,),
-                params=leaf_params(state, sr, incident.vdi),
+                params=leaf_params(state, guests, sr, incident.vdi),
                 vdi=incident.vdi,
             )
 

@@ -25,13 +25,17 @@ _WORDS: Final[tuple[tuple[StateWord, frozenset[str]], ...]] = (
 def of(
     state: PoolState, findings: Sequence[Finding], now: datetime, limits: Thresholds, lost: frozenset[str]
 ) -> Iterator[SrAnswer]:
-    """Every SR of the inventory and of the logs."""
+    """Every SR of the inventory, and of those of the logs alone where there is no inventory or something to tell."""
     codes: dict[str, set[str]] = {}
+    told = {finding.sr_uuid for finding in findings}
+    has_inventory = not state.offline and state.picture is not None and state.picture.pool is not None
     for finding in findings:
         if finding.sr_uuid is not None and finding.severity != "info":
             codes.setdefault(finding.sr_uuid, set()).add(finding.code)
     for uuid in sorted(state.srs):
         sr = state.srs[uuid]
+        if sr.record is None and has_inventory and uuid not in told:
+            continue
         yield answer_of(sr, word(state, sr, codes.get(uuid, set()), lost))
 
 

@@ -196,8 +196,8 @@ def _switches(parts: Sequence[Part]) -> dict[Switch, GcSwitchedOff]:
 def _incidents(parts: Sequence[Part], around: Around) -> tuple[Incident, ...]:
     if not any(part.log.incidents.found for part in parts):
         return ()
-    known = around.picture.vdis(around.record.ref) if around.picture is not None and around.record is not None else ()
-    names = Names.of(known or _printed_in_full(parts))
+    known = around.picture.vdis(around.record.ref) if around.picture and around.record else {}
+    names, images = Names.of(known or _printed_in_full(parts)), healing.Images(known)
     found: list[Incident] = []
     for part in parts:
         others = [other.log for other in parts if other is not part]
@@ -205,7 +205,7 @@ def _incidents(parts: Sequence[Part], around: Around) -> tuple[Incident, ...]:
             named = replace(incident, vdi=_resolved(names, incident.vdi), parent=names.resolve(incident.parent))
             if healing.elsewhere(named, others):
                 continue
-            if not healing.by_inventory(named, around.record, around.forest, around.picture):
+            if not healing.by_inventory(named, around.record, around.forest, around.picture, images):
                 found.append(named)
     return tuple(sorted(found, key=lambda incident: (*_key(incident.first), incident.kind, incident.key)))
 

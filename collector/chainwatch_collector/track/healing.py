@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from chainwatch_collector.chains.forest import Forest
 from chainwatch_collector.inventory.picture import Picture
-from chainwatch_collector.inventory.records import Sr
+from chainwatch_collector.inventory.records import Sr, Vdi
 from chainwatch_collector.read.facts import LineRef
 from chainwatch_collector.track.incidents import Incident, IncidentKind
 from chainwatch_collector.track.sr_log import SrLog
 
+_PRINTED: Final = 8
 _BY_FULL_RUN: Final[frozenset[IncidentKind]] = frozenset(
     ("crashed", "interrupted", "undone", "no_space", "multi_attach", "parent_missing", "host_blocked", "leaf_skipped")
 )
@@ -62,17 +63,35 @@ def _looked_later(incident: Incident, log: SrLog) -> bool:
     return _after(log.full_run, incident.last) and _after(log.trees.ref, incident.last)
 
 
-def by_inventory(incident: Incident, record: Sr | None, forest: Forest | None, picture: Picture | None) -> bool:
+class Images:
+    """The VDIs of one SR as XenAPI has them, to be asked for by a full uuid or by the 8 characters that SM prints."""
+
+    def __init__(self, vdis: Mapping[str, Vdi]) -> None:
+        self._vdis = vdis
+        self._printed: frozenset[str] | None = None
+
+    def has(self, name: str) -> bool:
+        """Whether one of them is called so."""
+        if len(name) != _PRINTED:
+            return name in self._vdis
+        if self._printed is None:
+            self._printed = frozenset(uuid[:_PRINTED] for uuid in self._vdis)
+        return name in self._printed
+
+
+def by_inventory(
+    incident: Incident, record: Sr | None, forest: Forest | None, picture: Picture | None, images: Images
+) -> bool:
     """Whether XenAPI, asked after the incident, no longer has what it is about. Never from a picture that is frozen."""
     if record is None or picture is None or not picture.reachable or picture.as_of is None:
         return False
     if incident.last.at is None or picture.as_of <= incident.last.at:
         return False
     if incident.kind == "lost":
-        return incident.vdi in picture.vdis(record.ref)
+        return len(incident.vdi) != _PRINTED and images.has(incident.vdi)
     if incident.kind not in _OF_VDIS or not incident.vdi or incident.vdi.startswith("OLD_"):
         return False
-    if not any(uuid.startswith(incident.vdi) for uuid in picture.vdis(record.ref)):
+    if not images.has(incident.vdi):
         return True
     if incident.kind in ("merge_failed", "gave_up") and forest is not None and len(incident.parent) == 36:
         node = forest.nodes.get(incident.vdi)
