@@ -90,6 +90,8 @@ class DeliveringAgent:
         """Everything on its way arrives."""
         self.deliver(1 << 30)
         self.commit()
+        while self.call is not None and self.call.pending and not self.call.ended:
+            self.commit()
         self.acknowledge(1 << 30)
 
     def settle(self) -> None:

@@ -14,13 +14,15 @@ from typing import Protocol
 from chainwatch.v1 import ingest_service_pb2
 from chainwatch_collector.keep.engine import open_bare, open_engine, parse_url, sqlite_url
 from chainwatch_collector.keep.ingest import StreamBatch
-from chainwatch_collector.keep.intake import Committed, FileKey, FileSeenIn, Item, Refusal, StreamOpened
+from chainwatch_collector.keep.intake import Committed, FileKey, FileSeenIn, Refusal, StreamOpened
 from chainwatch_collector.keep.migrate import migrate
 from chainwatch_collector.keep.streams import open_stream
 from chainwatch_collector.keep.tables import FILES
+from chainwatch_collector.keep.writer import MAX_COST_PER_COMMIT
 from chainwatch_collector.receive.answers import acks_of, welcome_of
 from chainwatch_collector.receive.limits import IngestLimits
 from chainwatch_collector.receive.messages import MessageError, hello_of, item_of
+from chainwatch_collector.receive.pending import Pending
 from lab.wire import hello
 from sqlalchemy import Connection, Engine, select, text
 
@@ -175,7 +177,7 @@ class Call:
     opened: StreamOpened
     welcome: ingest_service_pb2.Welcome
     seen: dict[FileKey, FileSeenIn] = field(default_factory=dict)
-    pending: list[Item] = field(default_factory=list)
+    pending: Pending = field(default_factory=Pending)
     ended: str = ""
 
 
@@ -184,12 +186,13 @@ class CrashError(Exception):
 
 
 class DirectCollector:
-    """Several calls at once, as they come; `now_us` is what its clock says."""
+    """Several calls at once, as they come; `now_us` is what its clock says, `most_cost` of what a commit holds."""
 
     def __init__(self, storage: Storage, window_bytes: int) -> None:
         self.storage = storage
         self.limits = IngestLimits(window_bytes=window_bytes)
         self.now_us = 1764086400 * 10**6
+        self.most_cost = MAX_COST_PER_COMMIT
         self.acked: dict[FileKey, int] = {}
         self._engine = storage.open()
 
@@ -214,18 +217,21 @@ class DirectCollector:
         if isinstance(item, FileSeenIn):
             call.seen[item.key] = item
         elif item is not None:
-            call.pending.append(item)
+            call.pending.add(item, len(raw))
 
     def commit(self, call: Call, crash: bool = False) -> Sequence[ingest_service_pb2.Ack]:
-        """What is pending, in one transaction; the acknowledgements that follow. `crash`: it dies before the end."""
-        items, call.pending = call.pending, []
-        if not items:
+        """The oldest of what is pending, in one transaction; the acknowledgements that follow. `crash`: it dies before
+        the end.
+        """
+        if not call.pending:
             return []
+        items = call.pending.take(self.most_cost).items
         self.now_us += 1000
         batch = StreamBatch(call.opened.host_id, call.opened.stream_epoch, call.seen, items, self.now_us)
         committed = self._apply(batch, crash)
         if committed is None:
             return []
+        call.pending.drop_rest({ack.key for ack in committed.acks if ack.reopen_salt})
         if committed.refusal is not None:
             call.ended = f"{committed.refusal.kind}: {committed.refusal.detail}"
         self.acked |= {ack.key: ack.to_offset for ack in committed.acks}

@@ -149,6 +149,11 @@ class Delivery(DiskRules):
         self.collector.crash()
         self._cut_all_streams()
 
+    @rule(most_cost=st.sampled_from((1, 3, 20_000)))
+    def commits_become_smaller_or_larger(self, most_cost: int) -> None:
+        """A span that is too long for one is committed in pieces, and anything may happen between two of them."""
+        self.collector.most_cost = most_cost
+
     @rule()
     def backup(self) -> None:
         self.collector.backup()
