@@ -27,6 +27,8 @@ LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 PAUSE: Final = 4.0
 """After a unit so many times as long as it took: a fifth of the writer's time is the most that tidying up has."""
+SHARES: Final = 4
+"""A host that has more than this part of `max_bytes` loses its own oldest lines before others lose any."""
 KINDS: Final = (
     "lines",
     "events",
@@ -88,7 +90,8 @@ class Housekeeper:
         self.used_bytes = await self._readers.read(used_bytes)
         if not limits.max_bytes or self.used_bytes <= limits.max_bytes:
             return
-        for old in await self._files():
+        share_bytes = limits.max_bytes // SHARES
+        for old in await self._readers.read(lambda c: files_to_drop(c, share_bytes=share_bytes)):
             done = False
             while not done:
                 done = (await self._lines(old, None)).done
@@ -101,7 +104,7 @@ class Housekeeper:
             limits.max_bytes,
         )
 
-    async def _files(self, born_before: date | None = None) -> Sequence[OldFile]:
+    async def _files(self, born_before: date) -> Sequence[OldFile]:
         return await self._readers.read(lambda c: files_to_drop(c, born_before))
 
     async def _lines(self, old: OldFile, limits: Limits | None) -> LinesDropped:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, case, func, select, text
 
 from chainwatch_collector.keep.projection_tables import EVENTS, FOLDS
 from chainwatch_collector.keep.rows import Cursor
@@ -26,16 +26,20 @@ class OldFile(NamedTuple):
     until: int
 
 
-def files_to_drop(connection: Connection, born_before: date | None = None) -> list[OldFile]:
+def files_to_drop(
+    connection: Connection, born_before: date | None = None, share_bytes: int | None = None
+) -> list[OldFile]:
     """Files with lines, events or coverage that a fold has read, in the order of their birth; all with None.
 
+    Those of hosts that hold more than `share_bytes` come first: one that floods the database pushes out its own lines.
     What no fold has read yet is left out: not age nor size takes away what nobody has looked at.
     """
+    large = hosts_above(connection, share_bytes) if share_bytes is not None else []
     query = (
         select(FILES.c.id, FILES.c.host_id, LOGS.c.path, FILES.c.ordinal, FILES.c.to_offset, FILES.c.dropped_to)
         .join(LOGS, LOGS.c.id == FILES.c.log_id)
         .where(FILES.c.dropped_to < FILES.c.to_offset)
-        .order_by(FILES.c.born_on, FILES.c.id)
+        .order_by(case((FILES.c.host_id.in_(large), 0), else_=1), FILES.c.born_on, FILES.c.id)
         .limit(FILES_AT_ONCE)
     )
     if born_before is not None:
@@ -48,6 +52,13 @@ def files_to_drop(connection: Connection, born_before: date | None = None) -> li
         if until > row.dropped_to:
             found.append(OldFile(row.id, row.host_id, until))
     return found
+
+
+def hosts_above(connection: Connection, share_bytes: int) -> list[int]:
+    """Ids of hosts whose lines take more than this."""
+    held = func.sum(FILES.c.stored_bytes + ROW_BYTES * FILES.c.stored_lines)
+    query = select(FILES.c.host_id).group_by(FILES.c.host_id).having(held > share_bytes)
+    return list(connection.execute(query).scalars())
 
 
 def cursors_of_folds(connection: Connection) -> dict[_LogOfHost, Cursor]:

@@ -136,6 +136,19 @@ def test_the_cap_takes_the_oldest_evidence_and_nothing_else(store: Store) -> Non
     assert count(store, FINDINGS) == 1
 
 
+def test_a_host_that_floods_the_database_pushes_out_its_own_lines(store: Store) -> None:
+    quiet, loud = host_of(store), host_of(store)
+    old = send_days(quiet, 12, lines=100)
+    flood = log_bytes(99, 20_000)
+    loud.send(flood, 0, len(flood))
+    loud.folded(POOL, Cursor(1, len(flood)))
+    cap = store.readers.call(used_bytes) - len(flood) // 3
+    gone = tidy(store, LIMITS._replace(max_bytes=cap))
+    assert store.readers.call(used_bytes) <= cap
+    assert [len(quiet.stored(data)) for data in old] == [100] * 12
+    assert gone["lines"] == 20_000 - len(loud.stored(flood)) > 0
+
+
 def test_runs_findings_and_audit_are_history(store: Store) -> None:
     host = host_of(store)
     ownership = host.folded(POOL, Cursor(0, 0))
