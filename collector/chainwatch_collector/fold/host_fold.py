@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from chainwatch_collector.fold.coverage import CoverageWatch
 from chainwatch_collector.fold.event_rows import UnknownLine
-from chainwatch_collector.fold.fetch import HostBatch
+from chainwatch_collector.fold.fetch import FILES_REMEMBERED, HostBatch
 from chainwatch_collector.keep.folded import FoldedHost, RunGone
 from chainwatch_collector.keep.rows import Cursor, GapSeen, HostRow, StoredLine
 from chainwatch_collector.read import checkpoint
@@ -66,7 +66,7 @@ class HostFold:
     def take(self, batch: HostBatch) -> HostStep:
         """Read on. The cursors move behind the batch."""
         keys = {id(run): (run, run.key) for run in self.reader.open_runs}
-        self.file_ids.update({(line.log, line.ordinal): line.file_id for line in batch.lines})
+        self._remember_files(batch)
         self.cursors = dict(batch.cursors)
         facts: list[Fact] = []
         unknown: list[UnknownLine] = []
@@ -80,6 +80,14 @@ class HostFold:
         gone = [RunGone(self.host_id, key.ordinal, key.offset) for run, key in keys.values() if run.key != key]
         covered = self.coverage.coverage(self.cursors, batch.more)
         return HostStep(facts, self.reader.take_changed_runs(), gone, unknown, covered)
+
+    def _remember_files(self, batch: HostBatch) -> None:
+        """The newest last: a fact may stand on a line of an earlier step, but hardly on one of 20,000 files ago."""
+        for key, file_id in {(line.log, line.ordinal): line.file_id for line in batch.lines}.items():
+            self.file_ids.pop(key, None)
+            self.file_ids[key] = file_id
+        while len(self.file_ids) > FILES_REMEMBERED:
+            del self.file_ids[next(iter(self.file_ids))]
 
     def _watched(self, lines: Iterable[StoredLine], unknown: list[UnknownLine]) -> Iterator[Line]:
         """The lines in the reader's own form, which it can store, and behind each whether it understood it."""
@@ -95,18 +103,20 @@ class HostFold:
     def _in_order(self, batch: HostBatch) -> Iterator[GapSeen | list[StoredLine]]:
         """Lines, cut where a gap lies between two of them."""
         due = [gap for gap in batch.gaps if self._due(gap)]
+        ahead = _by_log(due)
         pending: list[StoredLine] = []
         for line in batch.lines:
-            for gap in [gap for gap in due if _lies_before(gap, line)]:
-                due.remove(gap)
+            waiting = ahead.get(line.log)
+            if waiting and _lies_before(waiting[-1], line):
                 if pending:
                     yield pending
                     pending = []
-                yield gap
+                while waiting and _lies_before(waiting[-1], line):
+                    yield waiting.pop()
             pending.append(line)
         if pending:
             yield pending
-        yield from due
+        yield from sorted((gap for waiting in ahead.values() for gap in waiting), key=lambda gap: gap.gap_id)
         self._passed(batch.gaps)
 
     def _due(self, gap: GapSeen) -> bool:
@@ -133,11 +143,23 @@ class HostFold:
                 self._gaps_ahead.discard(gap.gap_id)
 
 
+def _by_log(gaps: Iterable[GapSeen]) -> dict[str, list[GapSeen]]:
+    """Of each log, those that come last in it first."""
+    found: dict[str, list[GapSeen]] = {}
+    for gap in gaps:
+        found.setdefault(gap.log, []).append(gap)
+    for of_log in found.values():
+        of_log.sort(key=lambda gap: (_place(gap), gap.gap_id), reverse=True)
+    return found
+
+
+def _place(gap: GapSeen) -> tuple[int, int]:
+    """The first line that is no longer before it; without a place it comes before all."""
+    return gap.before or gap.after or (-1, -1)
+
+
 def _lies_before(gap: GapSeen, line: StoredLine) -> bool:
-    if gap.log != line.log:
-        return False
-    place = (line.ordinal, line.offset)
-    return place >= gap.before if gap.before is not None else gap.after is None or place >= gap.after
+    return (line.ordinal, line.offset) >= _place(gap)
 
 
 def zone_of(host: HostRow) -> tzinfo:

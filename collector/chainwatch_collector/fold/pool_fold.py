@@ -13,11 +13,11 @@ from chainwatch_collector.backups.keeper import BackupsKeeper
 from chainwatch_collector.backups.news import BackupNews
 from chainwatch_collector.fold.answer_json import answer_to_json
 from chainwatch_collector.fold.event_rows import Names, event_rows
-from chainwatch_collector.fold.fetch import HostBatch
+from chainwatch_collector.fold.fetch import LOGS_READ, HostBatch
 from chainwatch_collector.fold.history import minute_of, sampled_srs, samples
 from chainwatch_collector.fold.host_fold import HostFold
 from chainwatch_collector.fold.names import PictureNames
-from chainwatch_collector.fold.run_rows import run_row
+from chainwatch_collector.fold.run_rows import most_merges, run_row
 from chainwatch_collector.inventory.picture import Picture
 from chainwatch_collector.judge.answer import Answer
 from chainwatch_collector.judge.judge import Judge, Judgement
@@ -114,6 +114,8 @@ class PoolFold:
         host = self.hosts[batch.host_id]
         step = host.take(batch)
         self._tracker.take(host.host_uuid, step.facts, step.runs, step.coverage)
+        if batch.logs_left:
+            self._tracker.crowded(host.host_uuid, f"its agent sends more than {LOGS_READ} logs")
         pending = self._pending
         pending.hosts.add(batch.host_id)
         pending.events += event_rows(batch.host_id, step.facts, step.unknown, host.file_ids, self._names)
@@ -121,8 +123,9 @@ class PoolFold:
             pending.runs.pop((gone.host_id, gone.ordinal, gone.offset), None)
             pending.runs_gone.append(gone)
         met_at = host.reader.newest_at or datetime.fromtimestamp(0, UTC)
+        most = most_merges(step.runs)
         for run in step.runs:
-            row = run_row(batch.host_id, run, self._names, met_at)
+            row = run_row(batch.host_id, run, self._names, met_at, most)
             pending.runs[row.host_id, row.ordinal, row.offset] = row
 
     def observe(self, host_id: int, observation: Observation, received_at: datetime | None, *, caught_up: bool) -> None:

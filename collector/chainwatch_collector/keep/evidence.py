@@ -5,7 +5,7 @@ The order of a host's log is (ordinal, offset). A `Cursor` says how far a reader
 got after its successor began) given when they come.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -41,6 +41,11 @@ _GAPS = (
     .outerjoin(_AFTER, _AFTER.c.id == GAPS.c.after_file_id)
     .outerjoin(_BEFORE, _BEFORE.c.id == GAPS.c.before_file_id)
 )
+LINE_BYTES_AT_ONCE = 32 * 1024 * 1024
+"""Of one log; a line has up to 64 KiB, and one that SM writes a hundred bytes."""
+_ROWS_AT_ONCE = 1000
+_FILES_AT_ONCE = 100
+_RANGES_AT_ONCE = 1000
 _REASONS = {1: "rotated_away", 2: "truncated", 3: "history_limit", 4: "unreadable"}
 
 
@@ -104,6 +109,13 @@ def files(connection: Connection, host_id: int, log: str | None = None) -> list[
     ]
 
 
+def newest_files(connection: Connection, host_id: int, most: int) -> list[tuple[int, str, int]]:
+    """(file id, log, ordinal) of a host's newest files, the newest last."""
+    query = select(FILES.c.id, LOGS.c.path, FILES.c.ordinal).join(LOGS, LOGS.c.id == FILES.c.log_id)
+    rows = connection.execute(query.where(FILES.c.host_id == host_id).order_by(FILES.c.id.desc()).limit(most))
+    return [(r.id, r.path, r.ordinal) for r in reversed(rows.all())]
+
+
 def coverage(connection: Connection, host_id: int, log: str) -> list[CoverageRow]:
     """What was read of a log, in order."""
     query = (
@@ -145,54 +157,96 @@ def gaps_after(connection: Connection, host_id: int, gap_id: int = 0, limit: int
     ]
 
 
-def lines_after(connection: Connection, host_id: int, log: str, cursor: Cursor, limit: int = 5000) -> LineBatch:
-    """At most about `limit` lines of one log behind `cursor`: late ones first, then on in (ordinal, offset) order."""
-    rows = connection.execute(
-        select(FILES.c.id, FILES.c.ordinal, FILES.c.to_offset, FILES.c.mtime_us)
-        .join(LOGS, LOGS.c.id == FILES.c.log_id)
-        .where(FILES.c.host_id == host_id, LOGS.c.path == log)
-        .order_by(FILES.c.ordinal)
-    )
-    known = [_Place(*row) for row in rows]
-    late, late_id = _late_lines(connection, host_id, log, cursor, known)
-    out = late
+class _Taken:
+    """Lines of one log so far. `full`: there are as many, or as many bytes, as one batch may have."""
+
+    def __init__(self, lines: int, size_bytes: int) -> None:
+        self.lines: list[StoredLine] = []
+        self._most, self._room_bytes = lines, size_bytes
+
+    @property
+    def full(self) -> bool:
+        return len(self.lines) >= self._most or self._room_bytes <= 0
+
+    def read(self, connection: Connection, file: _Place, log: str, start: int, end: int) -> int | None:
+        """Lines from `start` on; where the first begins that had no room, None where all had."""
+        while True:
+            most = min(_ROWS_AT_ONCE, self._most - len(self.lines))
+            got = _lines(connection, file, log, start, end, most + 1)
+            self.lines += got[:most]
+            self._room_bytes -= sum(len(line.data) for line in got[:most])
+            if len(got) <= most:
+                return None
+            start = got[most].offset
+            if self.full:
+                return start
+
+
+def lines_after(
+    connection: Connection,
+    host_id: int,
+    log: str,
+    cursor: Cursor,
+    limit: int = 5000,
+    most_bytes: int = LINE_BYTES_AT_ONCE,
+) -> LineBatch:
+    """About `limit` lines of one log behind `cursor`, of about `most_bytes`: late ones first, then on in (ordinal,
+    offset) order.
+    """
+    taken = _Taken(limit, most_bytes)
+    late_id, more = _late_lines(connection, host_id, log, cursor, taken)
     ordinal, offset = cursor.ordinal, cursor.offset
-    more = False
-    for file in known:
-        if file.ordinal < cursor.ordinal:
-            continue
+    for file in _places(connection, host_id, log, cursor.ordinal):
         start = cursor.offset if file.ordinal == cursor.ordinal else 0
-        room = limit - len(out)
-        if room <= 0:
+        if more or taken.full:
             more = more or file.to_offset > start
             break
-        got = _lines(connection, file, log, start, file.to_offset, room + 1)
-        if len(got) > room:
-            out += got[:room]
-            return LineBatch(out, Cursor(file.ordinal, got[room].offset, late_id), True)
-        out += got
+        left = taken.read(connection, file, log, start, file.to_offset)
+        if left is not None:
+            return LineBatch(taken.lines, Cursor(file.ordinal, left, late_id), True)
         ordinal, offset = file.ordinal, max(start, file.to_offset)
-    return LineBatch(out, Cursor(ordinal, offset, late_id), more)
+    return LineBatch(taken.lines, Cursor(ordinal, offset, late_id), more)
 
 
-def _late_lines(
-    connection: Connection, host_id: int, log: str, cursor: Cursor, known: Sequence[_Place]
-) -> tuple[list[StoredLine], int]:
-    """Lines committed behind the cursor's back, and the id of the newest late range: all of them are dealt with."""
+def _places(connection: Connection, host_id: int, log: str, ordinal: int) -> Iterator[_Place]:
+    """The log's files from this one on; few of them at once, however many there are."""
+    while True:
+        rows = connection.execute(
+            select(FILES.c.id, FILES.c.ordinal, FILES.c.to_offset, FILES.c.mtime_us)
+            .join(LOGS, LOGS.c.id == FILES.c.log_id)
+            .where(FILES.c.host_id == host_id, LOGS.c.path == log, FILES.c.ordinal >= ordinal)
+            .order_by(FILES.c.ordinal)
+            .limit(_FILES_AT_ONCE)
+        ).all()
+        yield from (_Place(*row) for row in rows)
+        if len(rows) < _FILES_AT_ONCE:
+            return
+        ordinal = rows[-1].ordinal + 1
+
+
+def _late_lines(connection: Connection, host_id: int, log: str, cursor: Cursor, taken: _Taken) -> tuple[int, bool]:
+    """Lines committed behind the cursor's back; the id of the newest late range that is dealt with, and whether there
+    are more.
+    """
     ranges = connection.execute(
-        select(LATE_RANGES)
+        select(LATE_RANGES, FILES.c.ordinal, FILES.c.to_offset.label("file_to"), FILES.c.mtime_us)
         .join(LOGS, LOGS.c.id == LATE_RANGES.c.log_id)
+        .outerjoin(FILES, FILES.c.id == LATE_RANGES.c.file_id)
         .where(LATE_RANGES.c.host_id == host_id, LOGS.c.path == log, LATE_RANGES.c.id > cursor.late_id)
         .order_by(LATE_RANGES.c.id)
+        .limit(_RANGES_AT_ONCE + 1)
     ).all()
-    by_id = {file.id: file for file in known}
-    lines: list[StoredLine] = []
-    for late in ranges:
-        file = by_id.get(late.file_id)
+    late_id = cursor.late_id
+    for late in ranges[:_RANGES_AT_ONCE]:
+        if taken.full:
+            return late_id, True
         # What still lies before the cursor's own way is read there, in order.
-        if file is not None and (file.ordinal, late.from_offset) < (cursor.ordinal, cursor.offset):
-            lines += _lines(connection, file, log, late.from_offset, late.to_offset, 1_000_000)
-    return lines, max((late.id for late in ranges), default=cursor.late_id)
+        if late.ordinal is not None and (late.ordinal, late.from_offset) < (cursor.ordinal, cursor.offset):
+            file = _Place(late.file_id, late.ordinal, late.file_to, late.mtime_us)
+            # A range is what one span brought, so that it is taken whole.
+            taken.lines += _lines(connection, file, log, late.from_offset, late.to_offset, 1_000_000)
+        late_id = late.id
+    return late_id, len(ranges) > _RANGES_AT_ONCE
 
 
 def _lines(connection: Connection, file: _Place, log: str, start: int, end: int, limit: int) -> list[StoredLine]:

@@ -64,7 +64,11 @@ class PoolTracker:
         if not self.offline:
             told = crowding.cut_down(log, self._proved)
             if told:
-                self._cut_down[host] = told
+                self.crowded(host, told)
+
+    def crowded(self, host: str, text: str) -> None:
+        """Something of what the host sends was left out, because no honest one sends so much; `text` says of what."""
+        self._cut_down[host] = text
 
     def observe(self, observation: Observation, received_at: datetime | None = None) -> None:
         """What an agent saw besides the log; `received_at` by the collector's clock tells the agent's clock apart."""
