@@ -101,3 +101,45 @@ def test_a_backup_that_will_skip_hangs_below_the_gc_of_its_srs() -> None:
 def test_a_corrupt_image_keeps_no_run_from_starting() -> None:
     assert causes(condition("VDI_CORRUPT", "vdi", "v1"), condition("GC_NOT_RUNNING")) == [[], []]
     assert causes(condition("SR_SCAN_FAILED"), condition("GC_NOT_RUNNING")) == [[], ["SR_SCAN_FAILED"]]
+
+
+def by_the_book(conditions: list[Condition]) -> list[tuple[int, ...]]:
+    """Everything against everything: the rule that `causes` follows by look-up."""
+    found = []
+    for index, effect in enumerate(conditions):
+        own = because.rank(effect.code)
+        felt = because._feels(effect)
+        above = [
+            other
+            for other, cause in enumerate(conditions)
+            if other != index
+            and own is not None
+            and because._reaches(cause) in felt
+            and (because.rank(cause.code) or 0) < own
+            and because.explains(cause, effect)
+        ]
+        if effect.subject.kind == "vdi":
+            above = [other for other in above if conditions[other].vdis & effect.vdis] or above
+        ranks = [because.rank(conditions[other].code) or 0 for other in above]
+        found.append(tuple(other for other, place in zip(above, ranks, strict=True) if place == min(ranks)))
+    return found
+
+
+PLACES = st.sampled_from(["s1", "s2"])
+ANY_CONDITION = st.builds(
+    condition,
+    st.sampled_from([*sorted(CATALOGUE), "NOT_OF_THE_CATALOGUE"]),
+    st.sampled_from(["sr", "vdi", "vm", "host", "agent", "pool"]),
+    st.sampled_from(["h1", "h2", "s1", "v1"]),
+    key=st.sampled_from(["", "scan_failed", "corrupt", "unknown"]),
+    sr_uuid=st.none() | PLACES,
+    host=st.none() | st.sampled_from(["h1", "h2"]),
+    vdis=st.frozensets(st.sampled_from(["v1", "v2", "v3"]), max_size=2),
+    srs=st.frozensets(PLACES, max_size=1),
+    hosts=st.frozensets(st.sampled_from(["h1", "h2"]), max_size=1),
+)
+
+
+@given(st.lists(ANY_CONDITION, max_size=20))
+def test_found_by_look_up_as_by_going_through_all(conditions: list[Condition]) -> None:
+    assert because.causes(conditions) == by_the_book(conditions)
