@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
 import time
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -62,8 +62,7 @@ class Hostile:
         self.judging += time.process_time() - judging
         step = self.fold.pending(self.now)
         self.seconds += time.process_time() - began
-        assert step.state is not None
-        self.tracker_bytes = len(zlib.decompress(step.state[7:]))
+        self.tracker_bytes = len(pickle.dumps(self.fold._tracker._hosts))
         self.reader_bytes = sum(len(host.reader) for host in step.hosts)
         self.steps.append(step)
 

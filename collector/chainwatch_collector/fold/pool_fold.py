@@ -34,7 +34,8 @@ FOLD_VERSION: Final = 1000 * GRAMMAR_VERSION + TRACK_VERSION
 ANSWER_SECONDS: Final = 5.0
 """The answer is stored at most so often; the next start shows it until it has judged for itself."""
 VERDICTS_PER_SECOND: Final = 200
-"""A large answer costs time to store: so many verdicts make the next time a second later."""
+MERGES_PER_SECOND: Final = 5000
+"""A large answer costs time to store: so many verdicts, or merges, make the next time a second later."""
 
 
 class Judged(NamedTuple):
@@ -194,8 +195,7 @@ class PoolFold:
         pending, self._pending = self._pending, _Pending()
         answer = None
         if self._answer is not None and now >= self._store_answer_at:
-            pause = ANSWER_SECONDS + len(self._answer.verdicts) / VERDICTS_PER_SECOND
-            self._store_answer_at = now + timedelta(seconds=pause)
+            self._store_answer_at = now + timedelta(seconds=_pause_seconds(self._answer))
             answer = answer_to_json(self._answer)
         return FoldStep(
             version=self.version,
@@ -209,6 +209,11 @@ class PoolFold:
             transitions=[row for judgement in pending.judgements for row in judgement.transitions],
             history=pending.history,
         )
+
+
+def _pause_seconds(answer: Answer) -> float:
+    merges = sum(len(run.merges) for run in answer.runs)
+    return ANSWER_SECONDS + len(answer.verdicts) / VERDICTS_PER_SECOND + merges / MERGES_PER_SECOND
 
 
 def _last_of_each(events: Sequence[EventIn]) -> list[EventIn]:

@@ -14,7 +14,6 @@ from chainwatch_collector.judge import (
     evidence,
     families,
     lost_sources,
-    run_answers,
     sr_answers,
 )
 from chainwatch_collector.judge.answer import Answer, Finding, Step
@@ -22,6 +21,7 @@ from chainwatch_collector.judge.catalogue import CATALOGUE, steps
 from chainwatch_collector.judge.condition import Condition
 from chainwatch_collector.judge.ledger import Entry, Ledger, Transition, from_stored, stored_body
 from chainwatch_collector.judge.outlook import Outlook
+from chainwatch_collector.judge.run_answers import RunAnswers
 from chainwatch_collector.judge.strangers import Strangers
 from chainwatch_collector.judge.thresholds import Thresholds
 from chainwatch_collector.keep.folded import FindingIn, TransitionIn
@@ -49,6 +49,7 @@ class Judge:
         self._written: dict[str, tuple[datetime, object]] = {}
         self._outlook = Outlook()
         self._strangers = Strangers()
+        self._runs = RunAnswers()
 
     def judge(self, state: PoolState, now: datetime, ledger: Ledger) -> Judgement:
         """Everything that holds now; `ledger` moves on with it."""
@@ -60,12 +61,9 @@ class Judge:
         found.extend(attach.conditions(state, self._outlook.starts, found))
         entries, transitions = ledger.update(_by_id(state, found), now, lost)
         findings = _findings(entries, state)
-        answer = Answer(
-            findings=findings,
-            verdicts=verdicts,
-            srs=tuple(sr_answers.of(state, findings, now, self.thresholds, lost)),
-            runs=tuple(run_answers.of(state)),
-        )
+        srs = tuple(sr_answers.of(state, findings, now, self.thresholds, lost))
+        runs = self._runs.of(state, [sr.uuid for sr in srs])
+        answer = Answer(findings=findings, verdicts=verdicts, srs=srs, runs=runs)
         return Judgement(
             answer=answer,
             transitions=tuple(_transition_row(one) for one in transitions),

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from chainwatch_collector.judge import answer
+from chainwatch_collector.read.words import RunKey
 from chainwatch_collector.track.runs_seen import MergeSeen, RunSeen
 from chainwatch_collector.track.state import PoolState
 
 _NEVER = datetime.fromtimestamp(0, UTC)
 
 
-def of(state: PoolState) -> Iterator[answer.Run]:
-    """The newest runs of every SR, oldest first."""
-    runs = [(sr.uuid, run) for sr in state.srs.values() for run in sr.runs]
-    for sr_uuid, run in sorted(runs, key=lambda pair: (pair[1].at or _NEVER, pair[1].key)):
-        yield _run(sr_uuid, run)
+class RunAnswers:
+    """Runs as last listed: of what did not change since nothing is made anew."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, RunKey], tuple[RunSeen, answer.Run]] = {}
+
+    def of(self, state: PoolState, srs: Iterable[str]) -> tuple[answer.Run, ...]:
+        """The newest runs of these SRs, oldest first."""
+        runs = [(uuid, run) for uuid in srs for run in state.srs[uuid].runs]
+        runs.sort(key=lambda pair: (pair[1].at or _NEVER, pair[1].key))
+        made = {(uuid, run.key): (run, self._one(uuid, run)) for uuid, run in runs}
+        self._made = made
+        return tuple(made[uuid, run.key][1] for uuid, run in runs)
+
+    def _one(self, sr_uuid: str, run: RunSeen) -> answer.Run:
+        before = self._made.get((sr_uuid, run.key))
+        return before[1] if before is not None and before[0] is run else _run(sr_uuid, run)
 
 
 def _run(sr_uuid: str, run: RunSeen) -> answer.Run:

@@ -26,7 +26,7 @@ FULL_OUTCOMES = frozenset(("idle", "worked", "failed"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergeSeen:
-    """`read.runs.Merge`, frozen."""
+    """`read.runs.Merge`, frozen. Its lines have no texts: they prove nothing that is told, and there are thousands."""
 
     kind: MergeKind
     child: str
@@ -118,14 +118,18 @@ def _merge_seen(merge: Merge) -> MergeSeen:
         kind=merge.kind,
         child=merge.child,
         parent=merge.parent,
-        start=merge.start,
-        end=merge.end,
+        start=_place(merge.start),
+        end=_place(merge.end) if merge.end is not None else None,
         outcome=merge.outcome,
         cause=merge.cause,
-        proof=merge.proof,
+        proof=_place(merge.proof) if merge.proof is not None else None,
         detail=merge.detail,
         refused=merge.refused,
     )
+
+
+def _place(ref: LineRef) -> LineRef:
+    return ref._replace(text="")
 
 
 @dataclass(slots=True)

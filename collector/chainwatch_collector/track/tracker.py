@@ -6,9 +6,6 @@ asked for. So the interleaving between hosts and sources does not matter, and no
 
 from __future__ import annotations
 
-import io
-import pickle
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -26,18 +23,15 @@ from chainwatch_collector.track.image_work import ImageProcess
 from chainwatch_collector.track.observations import AgentFaults, DuplicateRefused, Observation, Revocation
 from chainwatch_collector.track.since import Since, held_by_control_domains
 from chainwatch_collector.track.state import HostState, PoolState, SrState
+from chainwatch_collector.track.stored import Kept, Packer, TrackerRefusedError, unpack
 
 TRACK_VERSION = 3
 """Raised whenever the same evidence would give another state: then the pool is folded anew."""
 ForestBuilder = Callable[[Sr, Mapping[str, Vdi], Forest | None], Forest]
 """SR, uuid → its VDIs, its former forest → its forest: `chains.build.build_forest`."""
+__all__ = ["TRACK_VERSION", "ForestBuilder", "PoolTracker", "TrackerRefusedError"]
 _MAGIC = b"CWT"
 _GOES_ON = timedelta(minutes=10)
-_DAMAGE = (pickle.UnpicklingError, zlib.error, EOFError, AttributeError, IndexError, KeyError, TypeError, ValueError)
-
-
-class TrackerRefusedError(Exception):
-    """The stored state is not one that this version can go on from: fold the pool's evidence again."""
 
 
 class PoolTracker:
@@ -54,6 +48,7 @@ class PoolTracker:
         self._live = _Live(build)
         self._cut_down: dict[str, str] = {}
         self._crowds: dict[str, Crowd] = {}
+        self._packer = Packer()
 
     # --- what comes in ----------------------------------------------------------------------------------------
 
@@ -186,33 +181,18 @@ class PoolTracker:
 
     def dump(self) -> bytes:
         """Everything but the picture, which its own owner keeps; see it again after `load`."""
-        kept = (self.pool_uuid, self._hosts, self._since, self._held)
-        data = pickle.dumps(kept, protocol=5)
-        if len(data) > crowding.BYTES and (told := crowding.fit(self._hosts, self._proved())):
-            self._cut_down.update(told)
-            data = pickle.dumps(kept, protocol=5)
-        return _MAGIC + TRACK_VERSION.to_bytes(4, "big") + zlib.compress(data, 1)
+        self._cut_down.update(crowding.fit(self._hosts, self._proved(), self._packer))
+        kept = Kept(self.pool_uuid, self._hosts, self._since, self._held)
+        return _MAGIC + TRACK_VERSION.to_bytes(4, "big") + self._packer.pack(kept)
 
     @classmethod
     def load(cls, data: bytes, build: ForestBuilder = build_forest) -> PoolTracker:
         """What `dump` gave; raises TrackerRefusedError for another version or a damaged state."""
         if data[:3] != _MAGIC or int.from_bytes(data[3:7], "big") != TRACK_VERSION:
             raise TrackerRefusedError("the stored pool state is of another version")
-        try:
-            pool_uuid, hosts, since, held = _Loader(io.BytesIO(zlib.decompress(data[7:]))).load()
-        except (
-            pickle.UnpicklingError,
-            zlib.error,
-            EOFError,
-            AttributeError,
-            IndexError,
-            KeyError,
-            TypeError,
-            ValueError,
-        ) as error:
-            raise TrackerRefusedError(f"the stored pool state is damaged: {error}") from error
-        tracker = cls(pool_uuid, build)
-        tracker._hosts, tracker._since, tracker._held = hosts, since, held
+        kept = unpack(data[7:])
+        tracker = cls(kept.pool_uuid, build)
+        tracker._hosts, tracker._since, tracker._held = kept.hosts, kept.since, kept.held
         return tracker
 
 
@@ -249,22 +229,3 @@ class _Live:
             fresh[uuid] = self.forests[uuid] = self.build(sr, vdis, self.forests.get(uuid))
             self._built_of[uuid] = (sr, vdis)
         return fresh
-
-
-_PLAIN = frozenset(
-    {
-        ("datetime", "datetime"),
-        ("datetime", "timezone"),
-        ("datetime", "timedelta"),
-        ("builtins", "set"),
-        ("builtins", "frozenset"),
-    }
-)
-_MODULES = ("chainwatch_collector.read.", "chainwatch_collector.track.")
-
-
-class _Loader(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> object:
-        if (module, name) in _PLAIN or module.startswith(_MODULES):
-            return super().find_class(module, name)
-        raise TrackerRefusedError(f"the stored pool state names {module}.{name}, which is none of its own types")

@@ -9,6 +9,7 @@ from chainwatch_collector.track.host_log import HostLog
 from chainwatch_collector.track.incidents import Incident
 from chainwatch_collector.track.runs_seen import RUNS_MOST, RunSeen
 from chainwatch_collector.track.sr_log import SrLog
+from chainwatch_collector.track.stored import Packer
 from chainwatch_collector.track.tracker import PoolTracker
 from collector.judge.scene import MASTER, Scene, quiet_pool
 from smlog import OTHER_SR, SR, Smlog
@@ -111,9 +112,11 @@ def test_what_is_stored_of_a_host_is_bounded_and_the_others_keep_theirs(monkeypa
     hostile = with_troubles({SR: 2000, **{invented(number): 200 for number in range(20)}})
     hostile.sr_versions = {invented(number): number for number in range(20)}
     honest = with_troubles({SR: 100})
-    told = crowding.fit({"hostile": hostile, "honest": honest}, {SR})
+    packer = Packer()
+    told = crowding.fit({"hostile": hostile, "honest": honest}, {SR}, packer)
     assert list(told) == ["hostile"]
-    assert crowding._bytes(hostile) <= 100_000 + 4096
+    assert sum(packer.sizes("hostile", hostile).values()) <= 150_000
+    assert packer.sizes("hostile", hostile) == Packer().sizes("hostile", hostile)
     assert SR in hostile.srs
     assert len(honest.srs[SR].incidents) == 100
 
