@@ -14,7 +14,7 @@ BYTES_PER_BATCH = 32 * 1024 * 1024
 """What is read at once of all logs of a host, and up to a log's first thousand lines more."""
 LOGS_READ: Final = 256
 """Of one host: an agent follows a handful, and may not name more than 64."""
-LINES_OF_ALL: Final = 40_000
+LINES_OF_ALL: Final = 20_000
 FILES_REMEMBERED: Final = 20_000
 """The newest of a host's files, which are those that a fact may stand in."""
 

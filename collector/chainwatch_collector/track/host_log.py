@@ -84,13 +84,16 @@ class HostLog:
     def _run(self, run: Run) -> None:
         seen = run_seen(run)
         if seen.sr:
-            self.run_srs[run.key] = seen.sr
-            if len(self.run_srs) > _RUN_NAMES_KEPT:
-                del self.run_srs[next(iter(self.run_srs))]
+            self._named(run.key, seen.sr)
             log = self._log(seen.sr)
             log.runs.take(seen)
             if run.sr_name:
                 log.name = run.sr_name
+
+    def _named(self, run: RunKey, sr: str) -> None:
+        self.run_srs[run] = sr
+        while len(self.run_srs) > _RUN_NAMES_KEPT:
+            del self.run_srs[next(iter(self.run_srs))]
 
     def _log(self, sr: str) -> SrLog:
         log = self.srs.get(sr)
@@ -106,8 +109,8 @@ class HostLog:
             sr = found[1] if found else None
         if fact.run is not None:
             sr = self.run_srs.get(fact.run, sr)
-            if sr is not None:
-                self.run_srs.setdefault(fact.run, sr)
+            if sr is not None and fact.run not in self.run_srs:
+                self._named(fact.run, sr)
         if isinstance(fact, CoverageLost):
             self._gap(fact)
         elif sr is not None:
