@@ -26,6 +26,8 @@ Kind = Callable[[Smlog, int], object]
 KINDS: dict[str, Kind] = {}
 PIDS = 30_000
 OPEN_RUNS = 512
+LONG_WORD = "x" * 8_000
+"""rsyslog cuts at 8 KiB; what is longer the collector takes up to 64."""
 ENTRIES = 1024
 """Of a kind in one message: what the collector takes (proto/README.md 6.6)."""
 
@@ -221,6 +223,16 @@ def devices_with_errors(log: Smlog, number: int) -> None:
 def servers_that_do_not_answer(log: Smlog, number: int) -> None:
     """NFS servers that nobody has."""
     log.raw(f"kernel: [ 1.5] nfs: server filer{number} not responding, still trying")
+
+
+@kind
+def long_words(log: Smlog, number: int) -> None:
+    """Names of devices, SRs, locks and hosts as long as a line may be."""
+    word, sr, pid = f"{number:x}" + LONG_WORD, invented(number), pid_of(number)
+    log.raw(f"kernel: [ 1.5] blk_update_request: I/O error, dev {word}, sector 4096")
+    log.start(pid, sr).tree(pid, (0, disk(A)), sr=sr, name=word)
+    log.sm(pid + 1, f"Failed to lock /var/lock/sm/{sr}/{word} on first attempt, blocked by PID 4711")
+    log.gc(pid, f"Checking with slave {word} (path /dev/x)").banner(pid, "gc", word)
 
 
 @kind

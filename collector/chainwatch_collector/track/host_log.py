@@ -27,6 +27,7 @@ _SR_IN_LOCK = re.compile(r"/var/lock/sm/(?:lvm-)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}
 _RUN_NAMES_KEPT = 500
 _GC_ENDED_KEPT = 200
 _LOOKS_KEPT = 12
+_DEVICE_LENGTH = 256
 
 
 @dataclass(slots=True)
@@ -87,8 +88,7 @@ class HostLog:
             self._named(run.key, seen.sr)
             log = self._log(seen.sr)
             log.runs.take(seen)
-            if run.sr_name:
-                log.name = run.sr_name
+            log.called(run.sr_name or "")
 
     def _named(self, run: RunKey, sr: str) -> None:
         self.run_srs[run] = sr
@@ -126,10 +126,11 @@ class HostLog:
     def _system(self, fact: Fact) -> None:
         """What no SR is named for: the kernel's and daemons' words, lock waits on names of no SR."""
         if isinstance(fact, SystemLogged):
+            device = (fact.device or "")[:_DEVICE_LENGTH]
             if fact.what == "nfs_up":
-                self.incidents.heal("system", key=f"nfs_down:{fact.device or ''}")
+                self.incidents.heal("system", key=f"nfs_down:{device}")
                 return
-            key = f"{fact.what}:{fact.device or ''}"
+            key = f"{fact.what}:{device}"
             incident = Incident(
                 kind="system", key=key, first=fact.ref, last=fact.ref, cause=fact.what, detail=fact.detail
             )

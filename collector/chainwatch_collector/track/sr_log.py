@@ -32,6 +32,7 @@ from chainwatch_collector.track.runs_seen import RunsSeen
 from chainwatch_collector.track.steps import CopyRate, StepSeen
 from chainwatch_collector.track.trees import LoggedTrees
 
+_NAME_LENGTH: Final = 256
 _WORKING: Final = ("deleting", "preparing", "copying")
 """A run that does one of these has found the SR's gc switch on."""
 
@@ -92,16 +93,20 @@ class SrLog:
             case AbortRequested():
                 self.abort = fact.ref
             case TreeSeen():
-                self.name = fact.sr_name or self.name
+                self.called(fact.sr_name)
                 self.trees = self.trees.folded(fact)
             case TreeUnchanged():
-                self.name = fact.sr_name or self.name
+                self.called(fact.sr_name)
             case SmCommandStarted():
                 self.command = fact.command
                 trouble_log.command_started(self, fact)
             case _:
                 return False
         return True
+
+    def called(self, name: str) -> None:
+        """As its log names it."""
+        self.name = name[:_NAME_LENGTH] or self.name
 
     def _stepped(self, fact: GcStepped, run: RunKey) -> None:
         self.step = StepSeen(run, fact.step, fact.ref)
