@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection
 
 from chainwatch_collector.fold.interleave import interleave
-from chainwatch_collector.keep.evidence import gaps_after, lines_after, logs, newest_files
+from chainwatch_collector.keep.evidence import FILES_READ_AT_ONCE, gaps_after, lines_after, logs, newest_files
 from chainwatch_collector.keep.rows import Cursor, GapSeen, LineBatch, StoredLine
 
 LINES_PER_BATCH = 5000
@@ -40,6 +40,7 @@ def fetch(
     known = logs(connection, host_id)
     found = known[:LOGS_READ]
     each = min(limit, LINES_OF_ALL // max(1, len(found)))
+    files_each = max(20, FILES_READ_AT_ONCE // max(1, len(found)))
     batches: dict[str, LineBatch] = {}
     left = BYTES_PER_BATCH
     for log in found:
@@ -47,7 +48,7 @@ def fetch(
         if left <= 0:
             batches[log] = LineBatch([], cursor, True)
             continue
-        batches[log] = lines_after(connection, host_id, log, cursor, each, left)
+        batches[log] = lines_after(connection, host_id, log, cursor, each, left, files_each)
         left -= sum(len(line.data) for line in batches[log].lines)
     merged = interleave(batches, cursors)
     gaps = gaps_after(connection, host_id, gap_id)

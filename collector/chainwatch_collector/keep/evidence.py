@@ -43,6 +43,8 @@ _GAPS = (
 )
 LINE_BYTES_AT_ONCE = 32 * 1024 * 1024
 """Of one log; a line has up to 64 KiB, and one that SM writes a hundred bytes."""
+FILES_READ_AT_ONCE = 1000
+"""A query each, also where nothing in them was selected."""
 _ROWS_AT_ONCE = 1000
 _FILES_AT_ONCE = 100
 _RANGES_AT_ONCE = 1000
@@ -189,15 +191,18 @@ def lines_after(
     cursor: Cursor,
     limit: int = 5000,
     most_bytes: int = LINE_BYTES_AT_ONCE,
+    most_files: int = FILES_READ_AT_ONCE,
 ) -> LineBatch:
-    """About `limit` lines of one log behind `cursor`, of about `most_bytes`: late ones first, then on in (ordinal,
-    offset) order.
+    """About `limit` lines of one log behind `cursor`, of about `most_bytes`, from about `most_files`: late ones first,
+    then on in (ordinal, offset) order.
     """
     taken = _Taken(limit, most_bytes)
     late_id, more = _late_lines(connection, host_id, log, cursor, taken)
     ordinal, offset = cursor.ordinal, cursor.offset
-    for file in _places(connection, host_id, log, cursor.ordinal):
+    for number, file in enumerate(_places(connection, host_id, log, cursor.ordinal)):
         start = cursor.offset if file.ordinal == cursor.ordinal else 0
+        if number > most_files:
+            return LineBatch(taken.lines, Cursor(ordinal, offset, late_id), True)
         if more or taken.full:
             more = more or file.to_offset > start
             break

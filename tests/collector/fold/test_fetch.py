@@ -85,6 +85,17 @@ def test_many_files_are_read_through(store: Store, monkeypatch: pytest.MonkeyPat
     assert list(ids) == [(SMLOG, ordinal) for ordinal in range(7, 11)]
 
 
+def test_files_in_which_nothing_was_selected_are_gone_through_in_pieces(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "FILES_READ_AT_ONCE", 1)
+    parts = [lines(1, 20, f"{ordinal:02d}") for ordinal in range(1, 61)]
+    send(store, *(source(SMLOG, part, ordinal) for ordinal, part in enumerate(parts, 1)))
+    found = batches(store, 5000)
+    assert max(len(batch.lines) for batch in found) <= 21
+    assert everything(found) == {SMLOG: b"".join(parts)}
+
+
 def late(connection: Connection, number: int, length: int) -> None:
     """One line of the first file is said to have come late."""
     log_id = connection.execute(select(LOGS.c.id).where(LOGS.c.path == SMLOG)).scalar_one()
