@@ -1,7 +1,7 @@
 """A dom0 that lies for ever costs a bounded share: what is remembered, stored, found and told of it, and each line.
 
 The pools of a collector are folded by one thread, so that what one host makes large or slow all of them would pay for.
-`CHAINWATCH_FUZZ_FACTOR` multiplies the variants.
+`CHAINWATCH_FUZZ_FACTOR` multiplies the variants, up to ten times: every bound is met long before.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from smlog import SR
 from fuzz.hostile_evidence import KINDS
 from fuzz.hostile_pool import Hostile
 
-FACTOR = float(os.environ.get("CHAINWATCH_FUZZ_FACTOR", "1"))
-VARIANTS = int(2_000 * FACTOR)
+FACTOR = min(10.0, float(os.environ.get("CHAINWATCH_FUZZ_FACTOR", "1")))
+VARIANTS = int(1_600 * FACTOR)
 # Of one host, uncompressed: some hundred bytes for each of what is kept at most.
 MOST_TRACKER_BYTES = 8 * 1024 * 1024
 MOST_MEMORY_BYTES = 96 * 1024 * 1024
@@ -84,6 +84,8 @@ def test_memory_is_bounded() -> None:
     try:
         pool.reads("whatever", 0, VARIANTS)
         pool.steps.clear()
-        assert tracemalloc.get_traced_memory()[0] <= MOST_MEMORY_BYTES
+        held = tracemalloc.get_traced_memory()[0]
+        print(f"measured: {pool.lines} lines that lie leave {held >> 20} MiB")
+        assert held <= MOST_MEMORY_BYTES
     finally:
         tracemalloc.stop()
