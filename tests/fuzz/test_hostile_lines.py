@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from chainwatch_collector.read import checkpoint
+from chainwatch_collector.read import checkpoint, engine
 from chainwatch_collector.read.facts import Line
 from chainwatch_collector.read.reader import HostReader
 
@@ -84,3 +84,16 @@ def test_open_runs_and_blocks_are_so_many_at_most() -> None:
     assert len(reader.runs) <= 512 + 2 * KEPT_RUNS
     assert len(facts) >= 9000
     assert not reader.open_runs[-1].lost
+
+
+def test_merges_of_all_runs_are_so_many_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Older runs are left their last few, the newest has all of its own."""
+    monkeypatch.setattr(engine, "MERGES_IN_ALL", 200)
+    reader = HostReader("6a0e4b8e-6a40-4b66-bb0a-6d1f4b6a7a11", UTC, keep_ended_runs=KEPT_RUNS)
+    said = b"Nov 22 08:04:22 xcp1 SMGC: [%d] Coalescing *%08x(2.000G/140.282M) -> *ac4a4bfe(2.000G/120.243M)"
+    lines = [said % (run, 100 * run + merge) for run in range(1, 51) for merge in range(20)]
+    reader.feed(Line("/var/log/SMlog", 1, 100 * n, line, READ_AT, None) for n, line in enumerate(lines))
+    kept = [len(run.merges) for run in reader.open_runs]
+    assert kept[-1] == 20
+    assert sum(kept) <= 50 * 10 + 200
+    assert [run.merges[-1].child[-2:] for run in reader.open_runs[:2]] == ["77", "db"]

@@ -34,6 +34,9 @@ TROUBLE = (NotOwnerError, SQLAlchemyError, QueryTimeoutError, WriterBusyError, W
 
 # More than this does not wait for the next commit: memory stays bounded while much is read.
 MANY_ROWS: Final = 10_000
+# After a commit so many times as long as it took, at most so long, unless more waits than memory should hold.
+GAP_FACTOR: Final = 3.0
+LONGEST_GAP_SECONDS: Final = 10.0
 # What hosts send does not wait for longer than it takes to write so many.
 EVENTS_AT_ONCE: Final = 300
 
@@ -47,7 +50,7 @@ class FoldSettings:
     pool however much happens; `judge_behind`: after so long it is judged though not everything is read.
     `slice`: for so long one pool may read before the others have their turn.
     `commit_gap`: so much lies between two commits of a pool, unless many rows wait: what a crash takes back is read
-    again. `store_every`: what was observed is in the database so soon.
+    again; longer where a commit took long, 0 for none. `store_every`: what was observed is in the database so soon.
     """
 
     owner: str
@@ -71,6 +74,7 @@ class _Times:
     judged: float = -1e9
     judging: float = 0.0
     stored: float = 0.0
+    storing: float = 0.0
     retry: float = 0.0
 
 
@@ -165,13 +169,13 @@ class PoolDriver:
 
     def due_in(self, clock: float) -> float:
         """Seconds until a turn is worth it; 0 or less: now."""
-        times, settings = self._times, self._settings
+        times = self._times
         if self._fold is None:
             return times.retry - clock
         if self._waiting.dirty:
             return 0.0
         due = self._judging_in(clock)
-        return min(due, times.stored + settings.commit_gap - clock) if self._fold.dirty else due
+        return min(due, times.stored + self._commit_gap() - clock) if self._fold.dirty else due
 
     def turn(self, now: datetime) -> Judged | None:
         """Read on, judge when everything is read, commit. None where there is nothing to show."""
@@ -196,7 +200,9 @@ class PoolDriver:
         self._read(fold)
         judged = self._judged(fold, now) if self._judging_due() else None
         if self._commit_due(fold):
+            began = time.monotonic()
             self._commit(fold.pending(now), now)
+            self._times.storing = time.monotonic() - began
         if judged is not None and self._building:
             self._built()
         if judged is None and not self._shown:
@@ -207,8 +213,14 @@ class PoolDriver:
     def _commit_due(self, fold: PoolFold) -> bool:
         since = time.monotonic() - self._times.stored
         if fold.dirty:
-            return since >= self._settings.commit_gap or fold.waiting_rows >= MANY_ROWS or self._building
+            many = fold.waiting_rows >= MANY_ROWS and since >= self._times.storing
+            return since >= self._commit_gap() or many or self._building
         return since >= self._settings.store_every
+
+    def _commit_gap(self) -> float:
+        """Pools share the thread: one whose hosts made it dear to store leaves time for the others."""
+        least = self._settings.commit_gap
+        return max(least, min(LONGEST_GAP_SECONDS, GAP_FACTOR * self._times.storing)) if least else 0.0
 
     def _owned(self) -> bool:
         """Take the pool, or renew its lease; whether it is ours."""

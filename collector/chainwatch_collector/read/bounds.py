@@ -18,6 +18,8 @@ BLOCK_LINES: Final = 400_000
 """Of all open blocks together; a scan of 50,000 VDIs prints as many lines, in one or two blocks."""
 MERGES: Final = 1_000
 """Of one run, in a live reader; every one of them was told as it began and ended."""
+MERGES_IN_ALL: Final = 20_000
+FEW_MERGES: Final = 10
 TREE_NODES: Final = 400_000
 NAMES: Final = 60_000
 PIDS: Final = 4_096

@@ -6,7 +6,16 @@ from datetime import datetime, tzinfo
 from typing import NamedTuple
 
 from chainwatch_collector.read.blocks import Block, Key
-from chainwatch_collector.read.bounds import BLOCK_LINES, LOGS, NAMES, OPEN_BLOCKS, PIDS, put
+from chainwatch_collector.read.bounds import (
+    BLOCK_LINES,
+    FEW_MERGES,
+    LOGS,
+    MERGES_IN_ALL,
+    NAMES,
+    OPEN_BLOCKS,
+    PIDS,
+    put,
+)
 from chainwatch_collector.read.clock import Clock
 from chainwatch_collector.read.open_runs import OpenRun, Process
 from chainwatch_collector.read.record import Record
@@ -32,6 +41,7 @@ class Engine:
         self.host = host
         self.zone = zone
         self.merges_kept = merges_kept
+        self.merges_known = 0
         self.clocks: dict[str, Clock] = {}
         self.blocks: dict[Key, Block] = {}
         self.processes: dict[int, Process] = {}
@@ -107,8 +117,23 @@ class Engine:
         """A merge of the run. A live reader keeps the last ones: each was told as it began and ended."""
         merges = state.run.merges
         merges.append(merge)
-        if self.merges_kept is not None and len(merges) > self.merges_kept:
+        self.merges_known += 1
+        if self.merges_kept is None:
+            return
+        if len(merges) > self.merges_kept:
             del merges[0]
+            self.merges_known -= 1
+        if self.merges_known > MERGES_IN_ALL:
+            self._forget_merges()
+
+    def _forget_merges(self) -> None:
+        """Of all runs but their last few; the newest runs keep theirs as long as there is room for half."""
+        left = MERGES_IN_ALL // 2
+        for run in reversed(self.registry.runs):
+            if len(run.merges) > left:
+                del run.merges[: -min(FEW_MERGES, len(run.merges))]
+            left -= len(run.merges)
+        self.merges_known = sum(len(run.merges) for run in self.registry.runs)
 
     def touch(self, state: OpenRun) -> None:
         """The run has shown a line; remember it as its last."""
