@@ -33,5 +33,7 @@ def _faults(connection: Connection) -> dict[str, AgentFaults]:
         since, at = from_us(row.since_us), from_us(row.at_us)
         assert since is not None
         assert at is not None
-        found[row.host_uuid] = AgentFaults(since=since, at=at, times=row.times, text=row.text, peer=row.peer)
+        found[row.host_uuid] = AgentFaults(
+            since=since, at=at, times=row.times, text=row.text, peer=row.peer, slowed=bool(row.slowed)
+        )
     return found

@@ -190,6 +190,16 @@ def misbehaves(state: PoolState, now: datetime, limits: Thresholds) -> Iterator[
 
 
 def _at_fault(host: HostState, faults: AgentFaults) -> Condition:
+    if faults.slowed:
+        return of_host(
+            host,
+            "AGENT_MISBEHAVES",
+            "warning",
+            f"The agent of {host.name} at {faults.peer} {faults.text} since {clock(faults.since)}: the collector reads"
+            " it more slowly, and what it tells is late.",
+            faults.since,
+            seen_through_agent=False,
+        )
     many = f" {faults.times} times since {clock(faults.since)}" if faults.times > 1 else ""
     return of_host(
         host,

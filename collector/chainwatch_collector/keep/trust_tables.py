@@ -3,7 +3,7 @@
 Secrets are kept as hashes: SHA-256 of random tokens of 256 bits, scrypt of passwords. Times are `*_us`.
 """
 
-from sqlalchemy import BigInteger, Column, Index, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, String, Table, Text
 
 from chainwatch_collector.keep.tables import METADATA, Id, key
 
@@ -78,8 +78,8 @@ HOST_DUPLICATES = Table(
     Column("peer", Text, nullable=False),
 )
 
-# Agents whose streams were ended for their own fault, at whichever collector: one row a host, which tells of its last
-# run of faults. `text` is the collector's own, never a word of the agent's.
+# Agents whose streams were ended for their own fault, or are read slowly since they say too much, at whichever
+# collector: one row a host, which tells of its last run. `text` is the collector's own, never a word of the agent's.
 AGENT_FAULTS = Table(
     "agent_faults",
     METADATA,
@@ -87,6 +87,7 @@ AGENT_FAULTS = Table(
     Column("since_us", BigInteger, nullable=False),
     Column("at_us", BigInteger, nullable=False),
     Column("times", BigInteger, nullable=False),
+    Column("slowed", Boolean, nullable=False),
     Column("text", Text, nullable=False),
     Column("peer", Text, nullable=False),
 )

@@ -14,17 +14,22 @@ FREE: Final = 3
 """So many faults of a run cost no wait: what an agent repeats after them is no mishap."""
 LENIENT: Final = 2
 """So many faults of a run are not told where an honest agent on a bad day may have them."""
+SAYS_TOO_MUCH: Final = "says more than any agent should"
 TELL_SECONDS: Final = 10.0
 """Each telling is a commit, whatever the agent does."""
 
 
 class Fault(NamedTuple):
-    """What ended a host's streams: `times` since it was last told. `peer`: where it called from."""
+    """What ended a host's streams: `times` since it was last told. `peer`: where it called from.
+
+    `slowed`: nothing was ended, it says too much.
+    """
 
     host_uuid: str
     times: int
     text: str
     peer: str
+    slowed: bool = False
 
 
 @dataclass
@@ -48,12 +53,16 @@ class Faults:
         if run is None or run.times <= FREE:
             return 0.0
         wait = min(self._most_wait_seconds, 2.0 ** min(run.times - FREE, 16))
-        return max(0.0, run.last_at + wait - now)
+        return max(0.0, wait - (now - run.last_at))
 
     def times(self, host_uuid: str) -> int:
         """How many faults its run has."""
         run = self._runs.get(host_uuid)
         return run.times if run is not None else 0
+
+    def slowed(self, host_uuid: str, peer: str) -> None:
+        """A stream of the host says for minutes more than it may. That costs no wait but its own."""
+        self._tell(Fault(host_uuid, 1, SAYS_TOO_MUCH, peer, slowed=True))
 
     def met(self, host_uuid: str, text: str, peer: str, now: float, *, lenient: bool = False) -> None:
         """A stream of the host was ended for this."""

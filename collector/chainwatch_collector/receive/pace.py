@@ -19,6 +19,8 @@ ROW_POINTS: Final = 5
 # Who has to wait waits so long at least and then says much at once: that is cheaper than a little often.
 _PAUSE_SECONDS: Final = 0.25
 _TELL_SECONDS: Final = 60.0
+# Without a minute in which it did not wait. One that catches up may be slowed for a while.
+LASTING_SECONDS: Final = 300.0
 
 
 def points_of(message: ingest_service_pb2.AgentMessage, size_bytes: int) -> float:
@@ -40,12 +42,23 @@ class Pace:
     left: float
     at: float
     told_at: float = float("-inf")
+    waited_at: float = float("-inf")
+    slow_since: float = float("inf")
 
     def wait_seconds(self, points: float, now: float) -> float:
         """They are spent; 0 where the next message may be read now, else how long to wait before."""
         self.left = min(self.burst, self.left + (now - self.at) * self.per_second) - points
         self.at = now
-        return 0.0 if self.left >= 0 else _PAUSE_SECONDS - self.left / self.per_second
+        if self.left >= 0:
+            return 0.0
+        if now - self.waited_at > _TELL_SECONDS:
+            self.slow_since = now
+        self.waited_at = now
+        return _PAUSE_SECONDS - self.left / self.per_second
+
+    def lasts(self, now: float) -> bool:
+        """Whether it has had to wait for minutes on end."""
+        return now - self.slow_since >= LASTING_SECONDS
 
     def to_tell(self, now: float) -> bool:
         """Whether it shall be said that the host is slowed: once in a minute."""

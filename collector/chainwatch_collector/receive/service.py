@@ -11,14 +11,12 @@ import grpc
 from chainwatch.v1 import ingest_service_pb2, ingest_service_pb2_grpc
 from sqlalchemy.exc import SQLAlchemyError
 
-from chainwatch_collector.keep.faults import FaultRow, keep_fault
 from chainwatch_collector.keep.intake import HelloIn, Refusal, StreamOpened
 from chainwatch_collector.keep.streams import close_stream, open_stream
 from chainwatch_collector.keep.writer import Priority, WriterBusyError, WriterClosedError
 from chainwatch_collector.rate import RateLimit
 from chainwatch_collector.receive.answers import welcome_of
 from chainwatch_collector.receive.evidence_requests import EvidencePart, EvidenceRefusedError
-from chainwatch_collector.receive.faults import RUN_SECONDS, Fault, Faults
 from chainwatch_collector.receive.identity import IdentityError, Peer, peer_of
 from chainwatch_collector.receive.messages import MessageError, hello_of
 from chainwatch_collector.receive.shared import Shared
@@ -51,7 +49,6 @@ class IngestService(ingest_service_pb2_grpc.IngestServiceServicer):
         self._sweeper: asyncio.Task[None] | None = None
         limits = shared.limits
         self._opens = RateLimit(limits.stream_opens_per_minute, limits.stream_opens_burst, limits.max_streams)
-        self._faults = Faults(self._told, limits.fault_wait_seconds, limits.max_streams)
 
     @property
     def connected(self) -> frozenset[str]:
@@ -82,7 +79,7 @@ class IngestService(ingest_service_pb2_grpc.IngestServiceServicer):
                 host_uuid = peer_of(context.auth_context()).host_uuid
                 now = time.monotonic()
                 counters.streams_faulty_total += 1
-                self._faults.met(host_uuid, error.text, context.peer(), now, lenient=error.lenient)
+                self.shared.faults.met(host_uuid, error.text, context.peer(), now, lenient=error.lenient)
             if error.late:
                 await self._hold_back()
             await context.abort(error.code, error.text)
@@ -129,10 +126,10 @@ class IngestService(ingest_service_pb2_grpc.IngestServiceServicer):
 
     def _may_open(self, host_uuid: str, now: float) -> None:
         counters = self.shared.counters
-        wait = self._faults.wait_seconds(host_uuid, now)
+        wait = self.shared.faults.wait_seconds(host_uuid, now)
         if wait:
             counters.streams_refused_total += 1
-            times = self._faults.times(host_uuid)
+            times = self.shared.faults.times(host_uuid)
             text = f"streams of this host were ended {times} times for its agent's fault: wait {wait:.1f} s"
             raise StreamEndedError(grpc.StatusCode.UNAVAILABLE, text, late=True)
         wait = self._opens.wait_seconds(host_uuid, now)
@@ -211,14 +208,6 @@ class IngestService(ingest_service_pb2_grpc.IngestServiceServicer):
             self.shared.writer.submit(
                 lambda c: close_stream(c, opened.host_id, opened.stream_epoch, now), priority=Priority.EVIDENCE
             )
-
-    def _told(self, fault: Fault) -> None:
-        """In the log, and in the database for whoever judges the host."""
-        LOG.warning("host %s at %s: %d streams ended: %s", fault.host_uuid, fault.peer, fault.times, fault.text)
-        now = self.shared.now_us()
-        row = FaultRow(fault.host_uuid, now, now, fault.times, fault.text, fault.peer)
-        with contextlib.suppress(WriterClosedError, WriterBusyError):
-            self.shared.writer.submit(lambda c: keep_fault(c, row, RUN_SECONDS), priority=Priority.EVIDENCE)
 
     async def set_policy(self, policy: ingest_service_pb2.Policy | None) -> None:
         """The collector's part of the selection, for every stream now and later."""

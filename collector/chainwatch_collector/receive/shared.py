@@ -1,19 +1,25 @@
 """What all streams of one collector share: the writer, the limits, the counters, the listener, the byte budget."""
 
 import asyncio
+import contextlib
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from chainwatch_collector.keep.faults import FaultRow, keep_fault
 from chainwatch_collector.keep.intake import PolicyIn
 from chainwatch_collector.keep.streams import policy_row
-from chainwatch_collector.keep.writer import Priority, Writer
+from chainwatch_collector.keep.writer import Priority, Writer, WriterBusyError, WriterClosedError
 from chainwatch_collector.receive.counters import IngestCounters
 from chainwatch_collector.receive.evidence_requests import EvidenceRequests
+from chainwatch_collector.receive.faults import RUN_SECONDS, Fault, Faults
 from chainwatch_collector.receive.limits import IngestLimits
 from chainwatch_collector.receive.pace import Paces
 from chainwatch_collector.track.observations import DuplicateRefused, Observation
+
+LOG = logging.getLogger(__name__)
 
 
 class IngestListener(Protocol):
@@ -97,11 +103,22 @@ class Shared:
     evidence: EvidenceRequests = field(default_factory=EvidenceRequests)
     budget: Budget = field(init=False)
     paces: Paces = field(init=False)
+    faults: Faults = field(init=False)
 
     def __post_init__(self) -> None:
         limits = self.limits
         self.budget = Budget(limits.pending_bytes)
         self.paces = Paces(limits.points_per_second, limits.points_burst, limits.max_streams)
+        self.faults = Faults(self._keep_fault, limits.fault_wait_seconds, limits.max_streams)
+
+    def _keep_fault(self, fault: Fault) -> None:
+        """In the log, and in the database for whoever judges the host."""
+        if not fault.slowed:
+            LOG.warning("host %s at %s: %d streams ended: %s", fault.host_uuid, fault.peer, fault.times, fault.text)
+        now = self.now_us()
+        row = FaultRow(fault.host_uuid, now, now, fault.times, fault.slowed, fault.text, fault.peer)
+        with contextlib.suppress(WriterClosedError, WriterBusyError):
+            self.writer.submit(lambda c: keep_fault(c, row, RUN_SECONDS), priority=Priority.EVIDENCE)
 
     async def store_policy(self, policy: PolicyIn) -> int:
         """The row of a policy, durable before an agent may name it."""

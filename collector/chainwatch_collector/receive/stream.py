@@ -184,6 +184,8 @@ class HostStream:
         self._shared.counters.slowed_total += 1
         if self._pace.to_tell(now):
             LOG.warning("host %s: its agent says more than any should: its stream is slowed", self.peer.host_uuid)
+            if self._pace.lasts(now):
+                self._shared.faults.slowed(self.peer.host_uuid, self._context.peer())
         await asyncio.sleep(wait)
 
     def _reply(self, reply: ingest_service_pb2.EvidenceReply, size: int) -> None:

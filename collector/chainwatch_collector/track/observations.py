@@ -100,6 +100,7 @@ class AgentFaults:
     """The last run of streams that were ended for an agent's fault, by the collector's clock.
 
     `text`: what the last one was ended for, in the collector's words. `peer`: where it came from, as gRPC writes it.
+    `slowed`: none was ended, but for minutes on end it says more than it may and is read the more slowly.
     """
 
     since: datetime
@@ -107,6 +108,7 @@ class AgentFaults:
     times: int
     text: str
     peer: str
+    slowed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -220,6 +220,15 @@ def test_an_agent_that_breaks_the_rules_of_its_stream() -> None:
     assert "AGENT_MISBEHAVES" not in scene.wait(1).codes()
 
 
+def test_an_agent_that_is_slowed_for_minutes() -> None:
+    scene = quiet_pool()
+    faults = AgentFaults(since=START, at=scene.now, times=3, text="says too much", peer="ipv4:192.0.2.9:1", slowed=True)
+    scene.tracker.faulty({MEMBER: faults})
+    found = scene.look()["AGENT_MISBEHAVES"]
+    assert found.severity == "warning"
+    assert f"xcp2 at ipv4:192.0.2.9:1 says too much since {clock(START)}: the collector reads it" in found.summary
+
+
 def test_one_that_was_never_welcomed_is_named_as_well() -> None:
     scene = quiet_pool()
     scene.agents = {MASTER}

@@ -10,9 +10,9 @@ HOST = "6a0e4b8e-6a40-4b66-bb0a-6d1f4b6a7a11"
 START_US = 1764086400000000
 
 
-def keep(store: Store, seconds: float, times: int, text: str = "span: wrong") -> None:
+def keep(store: Store, seconds: float, times: int, text: str = "span: wrong", *, slowed: bool = False) -> None:
     at_us = START_US + int(seconds * 1e6)
-    fault = FaultRow(HOST, at_us, at_us, times, text, "ipv4:192.0.2.1:1")
+    fault = FaultRow(HOST, at_us, at_us, times, slowed, text, "ipv4:192.0.2.1:1")
     store.writer.submit(lambda c: keep_fault(c, fault, 600.0), priority=Priority.EVIDENCE).result(10)
 
 
@@ -34,3 +34,17 @@ def test_a_host_that_never_got_in_has_a_place(store: Store) -> None:
     keep(store, 20, 1)
     (host,) = store.readers.call(hosts)
     assert host.uuid == HOST
+
+
+def test_what_ends_a_stream_says_more_than_what_slows_it(store: Store) -> None:
+    def kept() -> list[tuple[int, str, bool]]:
+        return [(row.times, row.text, bool(row.slowed)) for row in store.readers.call(faults)]
+
+    keep(store, 0, 1, "too much", slowed=True)
+    keep(store, 60, 1, "too much", slowed=True)
+    assert kept() == [(2, "too much", True)]
+    keep(store, 120, 3)
+    keep(store, 180, 1, "too much", slowed=True)
+    assert kept() == [(3, "span: wrong", False)]
+    keep(store, 900, 1, "too much", slowed=True)
+    assert kept() == [(1, "too much", True)]

@@ -11,7 +11,7 @@ import pytest
 from chainwatch.v1 import evidence_pb2, ingest_service_pb2, ingest_service_pb2_grpc
 from chainwatch_collector.fold.trusted import trust_seen
 from chainwatch_collector.receive import limits as most
-from chainwatch_collector.receive import stream
+from chainwatch_collector.receive import pace, stream
 from chainwatch_collector.receive.evidence_requests import EvidenceRequests
 from chainwatch_collector.receive.limits import IngestLimits
 from chainwatch_collector.receive.messages import MessageError, hello_of, item_of
@@ -113,6 +113,17 @@ async def test_evidence_that_nobody_asked_for(ingest: Ingest) -> None:
         ended = await wire.ended()
     assert (status_of(ended), ended[1].split(":")[0]) == ("INVALID_ARGUMENT", "evidence_reply")
     assert (await told(ingest)).text == ended[1]
+
+
+@pytest.mark.parametrize("limits", [IngestLimits(points_burst=1, points_per_second=0.01, drain_seconds=0.3)])
+async def test_who_says_too_much_for_long_is_named(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "LASTING_SECONDS", 0.0)
+    async with ingest.connect() as wire:
+        await wire.welcome()
+        for _ in range(3):
+            await wire.call.write(Message())
+        found = await told(ingest)
+    assert (found.slowed, found.text, found.times) == (True, "says more than any agent should", 1)
 
 
 async def told(ingest: Ingest) -> AgentFaults:

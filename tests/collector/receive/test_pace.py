@@ -47,3 +47,14 @@ def test_another_stream_is_no_other_allowance_and_hosts_are_forgotten() -> None:
     paces.of("b", 2.0)
     paces.of("c", 3.0)
     assert paces.of("a", 4.0) is not first
+
+
+def test_it_lasts_when_there_is_no_minute_without_a_wait() -> None:
+    pace = Pace(per_second=1, burst=1, left=1, at=0.0)
+    assert not pace.lasts(0.0)
+    for at in range(0, 331, 30):
+        pace.wait_seconds(40, float(at))
+    assert [pace.lasts(at) for at in (299.0, 300.0)] == [False, True]
+    # What was owed is long since paid, and a minute went by.
+    pace.wait_seconds(1000, 2000.0)
+    assert not pace.lasts(2000.0)

@@ -16,6 +16,7 @@ def upgrade() -> None:
         sa.Column("since_us", sa.BigInteger(), nullable=False),
         sa.Column("at_us", sa.BigInteger(), nullable=False),
         sa.Column("times", sa.BigInteger(), nullable=False),
+        sa.Column("slowed", sa.Boolean(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("peer", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("host_uuid", name=op.f("pk_agent_faults")),
