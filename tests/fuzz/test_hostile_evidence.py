@@ -17,6 +17,7 @@ from smlog import SR
 from fuzz.hostile_evidence import KINDS
 from fuzz.hostile_pool import Hostile
 
+pytestmark = pytest.mark.usefixtures("no_collections")
 FACTOR = min(10.0, float(os.environ.get("CHAINWATCH_FUZZ_FACTOR", "1")))
 VARIANTS = int(1_600 * FACTOR)
 # Of one host, uncompressed: some hundred bytes for each of what is kept at most.

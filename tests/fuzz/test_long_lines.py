@@ -21,6 +21,7 @@ from chainwatch_collector.show.redact import redact
 
 from fuzz import samples, targets
 
+pytestmark = pytest.mark.usefixtures("no_collections")
 FACTOR = float(os.environ.get("CHAINWATCH_FUZZ_FACTOR", "1"))
 SEED = int(os.environ.get("SEED", "0"))
 LINES = int(120 * FACTOR)
