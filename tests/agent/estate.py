@@ -12,18 +12,12 @@ import time
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Tuple
 
+from free_ports import free_port
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 VENV = REPOSITORY / ".venv" / "bin"
 HOST = "6a0e4b8e-6a40-4b66-bb0a-6d1f4b6a7a11"
 SMLOG = "/var/log/SMlog"
-
-
-def free_port() -> int:
-    """A port that was free a moment ago, on loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def make_pki(directory: Path, *hosts: str) -> Path:

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import List
 
 import pytest
-from agent.estate import HOST, free_port, make_pki
+from agent.estate import HOST, make_pki
 from chainwatch.v1 import ingest_service_pb2
 from chainwatch_agent.transport import Stream, StreamEnded, Tls, TlsError, credentials, slow_protobuf
+from free_ports import free_port
 
 
 @pytest.fixture(scope="module")

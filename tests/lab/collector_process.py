@@ -8,17 +8,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from free_ports import free_port
+
 from lab.pki import Pki
 
 COMMAND = Path(sys.executable).parent / "chainwatch-collector"
-
-
-def free_port() -> int:
-    """A port that was free a moment ago, on loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

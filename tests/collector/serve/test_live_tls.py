@@ -25,7 +25,7 @@ from collector.trust.requests import csr
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from lab.collector_process import free_port
+from free_ports import free_port
 from lab.pki import Identity, Pki
 from lab.wire import connect, file_seen, key_of, span
 
