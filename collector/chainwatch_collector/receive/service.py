@@ -25,6 +25,7 @@ from chainwatch_collector.track.observations import DuplicateRefused
 
 LOG = logging.getLogger(__name__)
 _SWEEP_SECONDS = 5.0
+_LAST_WORDS_SECONDS = 2.0
 _MAX_HELD_BACK = 100
 RevokedCheck = Callable[[Peer], Awaitable[str | None]]
 
@@ -255,7 +256,8 @@ class IngestService(ingest_service_pb2_grpc.IngestServiceServicer):
             await asyncio.sleep(0.02)
         for stream in list(self._streams.values()):
             stream.fail(StreamEndedError(grpc.StatusCode.UNAVAILABLE, f"the collector goes away: {reason}"))
-        while self._open_calls:
+        # Who has not said Hello yet, or waits for a refusal, is cut off by the server that stops after this.
+        while self._open_calls and time.monotonic() < deadline + _LAST_WORDS_SECONDS:
             await asyncio.sleep(0.01)
 
     async def _sweep(self) -> None:
