@@ -8,17 +8,14 @@ read twice is the same line.
 import re
 from typing import Match, Tuple
 
-# A key that holds a secret: device_config and sm_config keys, SR.create's parameters, iscsiadm's settings.
-_KEY = (
-    rb"(?:session_ref|session_id|(?:[\w.]*(?:password|passwd|passphrase|_secret|chapsecret))(?:_in)?|secret"
-    rb"|(?:incoming_)?chapuser|chap_?(?:user|username|secret))"
-)
-# The same as the end of a longer word. Tried once a word, from where it begins: from every place in it a long word, be
-# it a blob of 64 KiB, would be gone through as often as it has bytes.
-_WORD = (
-    rb"(?<![\w.])[\w.]*(?:session_ref|session_id|(?:password|passwd|passphrase|_secret|chapsecret)(?:_in)?|secret"
-    rb"|chap_?(?:user|username|secret))"
-)
+# What holds a secret: device_config and sm_config keys, SR.create's parameters, iscsiadm's settings; of the first kind
+# also longer words that end so.
+_ENDS = rb"(?:password|passwd|passphrase|_secret|chapsecret)(?:_in)?"
+_NAMES = rb"session_ref|session_id|secret|(?:incoming_)?chapuser|chap_?(?:user|username|secret)"
+_KEY = rb"(?:" + _NAMES + rb"|[\w.]*" + _ENDS + rb")"
+# As the end of a word, tried once from where the word begins: from every place in it a long word, be it a blob of
+# 64 KiB, would be gone through as often as it has bytes.
+_WORD = rb"(?<![\w.])[\w.]*(?:" + _NAMES + rb"|" + _ENDS + rb")"
 # On 3.6 an expression that is a short word looks for it in half the time of `find`.
 _GUARDS = tuple(re.compile(word).search for word in (b"session_", b"pass", b"secret", b"chap"))
 _PATTERNS = (

@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
+from chainwatch_collector.keep.streams import register_host
 from chainwatch_collector.keep.tables import HOSTS
 from chainwatch_collector.keep.trust_tables import AGENT_FAULTS
 from chainwatch_collector.keep.upsert import upsert
@@ -39,7 +40,7 @@ def keep_fault(connection: Connection, fault: FaultRow, run_seconds: float) -> N
             fault = fault._replace(since_us=before.since_us, times=before.times + fault.times)
     upsert(connection, AGENT_FAULTS, [fault._asdict()])
     if connection.execute(select(HOSTS.c.id).where(HOSTS.c.uuid == fault.host_uuid)).one_or_none() is None:
-        connection.execute(insert(HOSTS).values(uuid=fault.host_uuid, registered_at_us=fault.at_us))
+        register_host(connection, fault.host_uuid, fault.at_us)
 
 
 def faults(connection: Connection) -> list[FaultRow]:

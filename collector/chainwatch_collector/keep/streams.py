@@ -40,7 +40,7 @@ def open_stream(
     """
     host = connection.execute(select(HOSTS).where(HOSTS.c.uuid == hello.host_uuid).with_for_update()).one_or_none()
     if host is None:
-        host_id = _insert_host(connection, hello.host_uuid, now_us)
+        host_id = register_host(connection, hello.host_uuid, now_us)
         epoch, observed_seq = 1, 0
     else:
         live = host.stream_open and now_us - host.last_seen_at_us < live_seconds * 1e6
@@ -155,7 +155,8 @@ def log_row(connection: Connection, path: str) -> int:
     return _inserted_id(connection.execute(insert(LOGS).values(path=path)).inserted_primary_key)
 
 
-def _insert_host(connection: Connection, host_uuid: str, now_us: int) -> int:
+def register_host(connection: Connection, host_uuid: str, now_us: int) -> int:
+    """The row of a host that has none yet."""
     made = connection.execute(insert(HOSTS).values(uuid=host_uuid, registered_at_us=now_us))
     return _inserted_id(made.inserted_primary_key)
 
